@@ -1,0 +1,260 @@
+"""The Python interface: what `import fewgan` offers, and all that the command line calls."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import yaml
+from pydantic import BaseModel, ValidationError
+from torch import Tensor
+
+from fewgan import __version__, methods
+from fewgan.data.imageset import ImageSet
+from fewgan.data.splits import Division
+from fewgan.errors import InputError, unknown
+from fewgan.files import atomic
+from fewgan.methods.base import Method
+from fewgan.networks.build import ImageSpec
+from fewgan.report.grids import class_grid, grid, save_png
+from fewgan.training import checkpoint, selection
+from fewgan.training.engine import Engine
+from fewgan.training.folder import RunFolder, check_free
+from fewgan.training.loop import Listener, Trainer, check_world
+from fewgan.training.progress import Bar, Tracker
+from fewgan.training.run import Run
+from fewgan.training.settings import RunConfig, RunSettings
+
+Checked = TypeVar("Checked", bound=BaseModel)
+
+
+def train(
+    method: str | type[Method],
+    data: str | None = None,
+    *,
+    out: str | Path | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> Run:
+    """Train a method and return its run.
+
+    Args:
+        method: A method's name (see `fewgan methods`) or its class.
+        data: A named data set or a folder of images.
+        out: The run folder; `runs/<method>-<data>-<time>` when left out.
+        progress: Show a bar on standard error.
+        **settings: Any field of `RunSettings` and of the method's `Settings`.
+
+    Raises:
+        InputError: Something that was asked for cannot be done.
+        Interrupted: Ctrl-C; the state is saved, and `resume` goes on.
+    """
+    kind = methods.find(method)
+    config = make_config(kind, {"data": data, **settings})
+    engine = Engine(config.device)
+    check_world(config, engine.world)
+    path = Path(out) if out else default_out(kind.name, config.data)
+    if engine.main:
+        check_free(path)
+    source = selection.load_source(config)
+    division = selection.choose(config, source)
+    images = selection.training_images(source, division).to(engine.device)
+    with _seeded(config.seed):
+        model = build(kind, config, images, engine)
+        if config.warm_start:
+            _warm_start(model, config.warm_start)
+        if engine.main:
+            described = describe(model, config, images, division)
+            RunFolder.create(path, config, described, division)
+        engine.wait()
+        return _fit(RunFolder(path), config, model, images, engine, progress)
+
+
+def resume(path: str | Path, *, progress: bool = True) -> Run:
+    """Go on with a run that was interrupted or killed, exactly as if it had not been.
+
+    Raises:
+        InputError: The folder is no run, is damaged or in use, or its data have changed.
+        Interrupted: Ctrl-C; the state is saved again.
+    """
+    folder = RunFolder(path)
+    described, config = folder.read_model(), folder.read_config()
+    kind = methods.find(described["method"])
+    engine = Engine(config.device)
+    source = selection.load_source(config)
+    images = selection.training_images(source, folder.read_splits()).to(engine.device)
+    with _seeded(config.seed):
+        model = build(kind, config, images, engine)
+        if config.warm_start and not folder.last.exists():
+            _warm_start(model, config.warm_start)
+        return _fit(folder, config, model, images, engine, progress)
+
+
+def load(path: str | Path) -> Run:
+    """Open a run folder, to sample from it or to look at it.
+
+    Raises:
+        InputError: This is no run folder, or it is damaged or from a newer fewgan.
+    """
+    return Run(path)
+
+
+# --- settings ---------------------------------------------------------------------------------
+
+
+def make_config(kind: type[Method], values: dict[str, Any]) -> RunConfig:
+    """Sort settings into the run's and the method's, check them, and fill in the rest.
+
+    Raises:
+        InputError: A setting is unknown, missing, of the wrong type or out of range.
+    """
+    own, general = kind.Settings.model_fields, RunSettings.model_fields
+    for name in values:
+        if name not in own and name not in general:
+            raise unknown("setting", name, [*general, *own])
+    if values.get("data") is None:
+        raise InputError("no data were named: give --data NAME or --data FOLDER")
+    settings = _validate(kind.Settings, {k: v for k, v in values.items() if k in own})
+    rest = {k: v for k, v in values.items() if k in general}
+    rest["data"] = str(rest["data"])
+    fixed = {"fewgan": __version__, "method": kind.name, "settings": settings.model_dump()}
+    return _validate(RunConfig, {**fixed, **rest})
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Settings from a YAML file (a recipe, or a run's `config.yaml`), as one flat mapping.
+
+    Returns:
+        Settings by name; `method` is among them when the file names one.
+
+    Raises:
+        InputError: The file cannot be read, or is not a mapping.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read --config {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise InputError(f"--config {path} is not YAML: give a recipe or a config.yaml") from None
+    if not isinstance(content, dict):
+        raise InputError(f"--config {path} has no settings: give a recipe or a config.yaml")
+    own = content.pop("settings", None) or {}
+    if not isinstance(own, dict):
+        raise InputError(f"--config {path}: 'settings' must be a mapping of name to value")
+    content.pop("fewgan", None)
+    return {**content, **own}
+
+
+def _validate(model: type[Checked], values: dict[str, Any]) -> Checked:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise InputError(f"setting {name} = {first['input']!r}: {first['msg'].lower()}") from None
+
+
+def default_out(method: str, data: str) -> Path:
+    """`runs/<method>-<data>-<time>` below the current folder."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return Path("runs") / f"{method}-{Path(data).name.replace(':', '-')}-{stamp}"
+
+
+# --- putting a run together -------------------------------------------------------------------
+
+
+def build(kind: type[Method], config: RunConfig, images: ImageSet, engine: Engine) -> Method:
+    """Build a method for these images, on the engine's device."""
+    spec = ImageSpec(images.channels, images.size, len(images.class_names))
+    method = kind(_validate(kind.Settings, config.settings), spec)
+    return method.to(engine.device).train()
+
+
+def describe(
+    method: Method, config: RunConfig, images: ImageSet, division: Division
+) -> dict[str, Any]:
+    """What `model.json` says: how to build the sampler, and what its classes are called."""
+    conditional = bool(method.sampler.classes)
+    return {
+        "fewgan": __version__,
+        "method": config.method,
+        "settings": config.settings,
+        "channels": images.channels,
+        "size": images.size,
+        "classes": method.spec.classes,
+        "class_names": list(images.class_names) if conditional else [],
+        "class_indices": list(division.classes["model"]) if conditional else [],
+        "data": images.name,
+        "licence": images.licence,
+        "train_images": len(images),
+    }
+
+
+def _fit(
+    folder: RunFolder,
+    config: RunConfig,
+    method: Method,
+    images: ImageSet,
+    engine: Engine,
+    progress: bool,
+) -> Run:
+    lock = folder.lock() if engine.main else contextlib.nullcontext()
+    listeners = _listeners(folder, config, images, progress) if engine.main else []
+    with lock:
+        trainer = Trainer(folder, config, method, images, engine, listeners)
+        trainer.load()
+        trainer.run()
+        engine.wait()
+    return Run(folder.path)
+
+
+def _listeners(
+    folder: RunFolder, config: RunConfig, images: ImageSet, progress: bool
+) -> list[Listener]:
+    listeners: list[Listener] = [Pictures(folder.samples, images.class_names)]
+    if progress:
+        listeners.append(Bar(f"{config.method} on {images.name}"))
+    if config.track != "none":
+        listeners.append(Tracker(config.track, str(folder.path), config.model_dump(mode="json")))
+    return listeners
+
+
+class Pictures(Listener):
+    """Draws the grid of fixed latents at each check.
+
+    Args:
+        folder: Where the pictures go.
+        class_names: Names of the rows, for a conditional run.
+    """
+
+    def __init__(self, folder: Path, class_names: tuple[str, ...]) -> None:
+        self.folder, self.class_names = folder, class_names
+
+    def checked(self, line: dict[str, Any], pictures: Tensor, labels: Tensor) -> None:
+        """Write `step-<step>.png`."""
+        picture = picture_of(pictures, labels, self.class_names)
+        save_png(picture, self.folder / f"step-{line['step']:07d}.png")
+
+
+def picture_of(images: Tensor, labels: Tensor, class_names: tuple[str, ...]) -> Any:
+    """A grid with a row for each class, or a plain one when the labels are all alike."""
+    if len(labels.unique()) > 1:
+        return class_grid(images, labels, class_names)
+    return grid(images, columns=10)
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Run with torch's global generators seeded, and put the caller's state back afterwards."""
+    gpus = range(torch.cuda.device_count())
+    with torch.random.fork_rng(devices=gpus):
+        torch.manual_seed(seed)
+        yield
+
+
+def _warm_start(method: Method, source: str) -> None:
+    tensors, _ = checkpoint.read(RunFolder(source).best)
+    checkpoint.load_matching(method, checkpoint.within("method", tensors), source)

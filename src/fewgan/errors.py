@@ -1,0 +1,30 @@
+"""Errors that a person can act on: what is wrong, and what to do about it."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class FewganError(Exception):
+    """Something failed that the program understands; the command line exits with 1."""
+
+
+class InputError(FewganError):
+    """What was asked for cannot be done as asked; the command line exits with 2.
+
+    The message is one line: it names the thing and the remedy.
+    """
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+    """Build the error for a name that is not among the `known` ones, with the nearest suggested.
+
+    Args:
+        kind: What the name stands for, such as "method" or "data set".
+        name: The name that was given.
+        known: The names that would have been right.
+    """
+    names = list(known)
+    near = difflib.get_close_matches(str(name).lower(), [str(n).lower() for n in names], 1, 0.4)
+    hint = [n for n in names if near and str(n).lower() == near[0]]
+    advice = f"did you mean {hint[0]!r}?" if hint else f"choose from {', '.join(names)}"
+    return InputError(f"unknown {kind} {name!r}: {advice}")

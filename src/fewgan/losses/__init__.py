@@ -1,0 +1,1 @@
+"""Losses: pure functions of logits, features and parameters."""

@@ -1,0 +1,58 @@
+"""What the training loop asks of a method."""
+
+from typing import Any, ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from fewgan.data.feed import Feed
+from fewgan.networks.build import ImageSpec
+
+Terms = dict[str, Tensor]
+"""Named terms of a loss, each a scalar and already weighted; their sum is what is descended."""
+
+
+class MethodSettings(BaseModel):
+    """Base of every method's settings: immutable, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Method(nn.Module):
+    """A way to learn a generator.
+
+    All that a method must remember to go on is in its `state_dict` (networks, and anything else
+    as buffers) and in its `optimizers`; the loop saves both. All that is needed to *sample* is in
+    its `sampler`, of which the loop keeps an exponential moving average.
+
+    A method has a `name`, a class of `Settings`, and a file whose first line reads
+    `name (regime): summary`.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[MethodSettings]]
+    optimizers: dict[str, torch.optim.Optimizer]
+
+    def __init__(self, settings: Any, spec: ImageSpec) -> None:
+        super().__init__()
+        self.settings, self.spec = settings, spec
+
+    @classmethod
+    def make_sampler(cls, settings: Any, spec: ImageSpec) -> nn.Module:
+        """Build, untrained, the network that sampling needs.
+
+        It answers `latents(y, generator)` with a latent for each label in y int64 [N], drawn on
+        the CPU, and `forward(z, y)` with images [N,C,H,W] in [-1, 1]; its `classes` is the number
+        of classes that it can be asked for, 0 when it is unconditional.
+        """
+        raise NotImplementedError
+
+    @property
+    def sampler(self) -> nn.Module:
+        """The sampler as it is being trained."""
+        raise NotImplementedError
+
+    def step(self, feed: Feed) -> Terms:
+        """Do one step of training on what `feed` gives, and return the terms to log."""
+        raise NotImplementedError

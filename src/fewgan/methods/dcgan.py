@@ -1,0 +1,45 @@
+"""dcgan (train): deep convolutional GAN, the unconditional baseline.
+
+Radford, Metz & Chintala, "Unsupervised representation learning with deep convolutional
+generative adversarial networks", ICLR 2016; the game is that of Goodfellow et al. 2014:
+
+    D descends  -E log D(x) - E log(1 - D(G(z)))
+    G descends  -E log D(G(z))                      (non-saturating)
+
+Labels are not looked at. On CIFAR-10 expect the figures to peak and then decay: keep the best.
+"""
+
+from torch import Tensor
+
+from fewgan.methods.base import Terms
+from fewgan.methods.gan import GAN, GANSettings
+from fewgan.networks.labels import Labels, Norm
+
+
+class DCGANSettings(GANSettings):
+    """Settings of `dcgan`: the paper's batch normalisation and learning rate."""
+
+    labels: Labels = "none"
+    """How the label enters the generator: not at all."""
+    norm: Norm = "batch"
+    """Statistics of the generator's normalisation: per image, or over the batch."""
+    g_lr: float = 2e-4
+    """Learning rate of the generator (Adam)."""
+    d_lr: float = 2e-4
+    """Learning rate of the discriminator (Adam)."""
+
+
+class DCGAN(GAN):
+    """A generator and a discriminator that know nothing of classes."""
+
+    name = "dcgan"
+    Settings = DCGANSettings
+
+    def discriminator_losses(self, x: Tensor, y: Tensor, fake: Tensor, fake_y: Tensor) -> Terms:
+        """Tell real from fake."""
+        real_logit, fake_logit = self.discriminator(x), self.discriminator(fake)
+        return {"adversarial": self.game.discriminator(real_logit, fake_logit)}
+
+    def generator_losses(self, fake: Tensor, y: Tensor) -> Terms:
+        """Pass for real."""
+        return {"adversarial": self.game.generator(self.discriminator(fake))}

@@ -1,0 +1,1 @@
+"""Networks as pieces: a trunk, a label's way in, a head."""

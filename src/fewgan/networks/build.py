@@ -1,0 +1,166 @@
+"""Put trunk, label injection and head together from settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from fewgan.errors import InputError
+from fewgan.networks import dcgan, resnet
+from fewgan.networks.heads import Head
+from fewgan.networks.labels import LabelInjection, Labels, Norm
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """What a network must know of its images: channels (1 or 3), side in pixels, classes (or 0)."""
+
+    channels: int
+    size: int
+    classes: int
+
+
+class NetworkSettings(BaseModel):
+    """The networks of a two-player method. A trunk, a way in for the label, and their sizes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    trunk: Literal["dcgan", "resnet"] = "dcgan"
+    """Architecture of both networks: DCGAN, or the residual networks of SNGAN."""
+    width: int = Field(32, ge=4, le=1024)
+    """Base number of channels of the generator."""
+    d_width: int | None = Field(None, ge=4, le=1024)
+    """Base number of channels of the discriminator; that of the generator when left out."""
+    latent_dim: int = Field(128, ge=1, le=4096)
+    """Length of the latent vector, drawn from a standard normal."""
+    labels: Labels = "norm"
+    """How the label enters the generator."""
+    norm: Norm = "instance"
+    """Statistics of the generator's normalisation: per image, or over the batch."""
+    d_norm: Literal["batch", "instance", "none"] = "batch"
+    """Normalisation in the discriminator."""
+    spectral: bool = False
+    """Spectral normalisation of every layer of the discriminator."""
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """A pair of trunks and the image sizes that they are made for."""
+
+    generator: Callable[..., nn.Module]
+    discriminator: Callable[..., nn.Module]
+    sizes: tuple[int, ...]
+
+
+TRUNKS = {
+    "dcgan": Trunk(dcgan.DCGANGenerator, dcgan.DCGANDiscriminator, (16, 32, 64, 128)),
+    "resnet": Trunk(resnet.ResNetGenerator, resnet.ResNetDiscriminator, (32, 64)),
+}
+
+D_NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "none": lambda channels: nn.Identity(),
+    "batch": nn.BatchNorm2d,
+    # As in the generator: one channel a group, which keeps channels-last.
+    "instance": lambda channels: nn.GroupNorm(channels, channels),
+}
+
+
+def trunk_for(settings: NetworkSettings, size: int) -> Trunk:
+    """The trunk of the settings, checked to exist at this size.
+
+    Raises:
+        InputError: The trunk is not made for images of `size` pixels.
+    """
+    trunk = TRUNKS[settings.trunk]
+    if size not in trunk.sizes:
+        sizes = ", ".join(map(str, trunk.sizes))
+        raise InputError(f"trunk {settings.trunk!r} has no size {size}: give --size one of {sizes}")
+    return trunk
+
+
+class Generator(nn.Module):
+    """A trunk with a label's way in: (latent, class) to image.
+
+    Its `classes` is the number of classes that it can be asked for, 0 when it is unconditional.
+
+    Args:
+        settings: The networks' settings.
+        spec: The images to make.
+
+    Raises:
+        InputError: The trunk has no such size, or the labels need classes that the data lack.
+    """
+
+    def __init__(self, settings: NetworkSettings, spec: ImageSpec) -> None:
+        super().__init__()
+        if settings.labels != "none" and spec.classes == 0:
+            raise InputError(
+                "this method needs labelled images, and these have no classes: "
+                "put them in one sub-folder a class, or use an unconditional method such as dcgan"
+            )
+        self.latent_dim = settings.latent_dim
+        self.classes = 0 if settings.labels == "none" else spec.classes
+        self.labels = LabelInjection(settings.labels, spec.classes, settings.norm)
+        self.trunk = trunk_for(settings, spec.size).generator(
+            settings.latent_dim + self.labels.extra_dim,
+            spec.channels,
+            spec.size,
+            settings.width,
+            self.labels.make_norm,
+        )
+        self.to(memory_format=torch.channels_last)
+
+    def latents(self, y: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw a latent [N,D] for each label in y int64 [N], on the CPU whatever the device."""
+        return torch.randn(len(y), self.latent_dim, generator=generator)
+
+    def forward(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """Images [N,C,S,S] in [-1, 1] for latents z [N,D] and classes y int64 [N]."""
+        return self.trunk(self.labels.join(z, y), y)
+
+
+class Discriminator(nn.Module):
+    """A trunk with a head: (image, class) to whatever the head answers.
+
+    Args:
+        settings: The networks' settings.
+        spec: The images to judge.
+        head: The kind of head, and keyword arguments for it.
+    """
+
+    def __init__(
+        self, settings: NetworkSettings, spec: ImageSpec, head: type[Head], **options: Any
+    ) -> None:
+        super().__init__()
+        wrap: Callable[[nn.Module], nn.Module] = spectral_norm if settings.spectral else _as_is
+        width = settings.d_width or settings.width
+        make = trunk_for(settings, spec.size).discriminator
+        self.trunk = make(
+            spec.channels,
+            spec.size,
+            width,
+            D_NORMS[settings.d_norm],
+            wrap,
+            head.joins(spec.classes, **options),
+        )
+        self.head = head(self.trunk.features, spec.classes, wrap, **options)
+        self.to(memory_format=torch.channels_last)
+
+    def features(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """Features [N,F] of images x [N,C,S,S] in [-1, 1]."""
+        h = x
+        for i, stage in enumerate(self.trunk.stages):
+            h = stage(self.head.join(h, y) if i == self.head.stage else h)
+        return self.trunk.pool(h)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Any:
+        """The head's answer for images x [N,C,S,S] in [-1, 1] and classes y int64 [N]."""
+        return self.head(self.features(x, y), y)
+
+
+def _as_is(module: nn.Module) -> nn.Module:
+    return module

@@ -1,0 +1,126 @@
+"""Heads: what a discriminator says about an image, and where it looks at the label.
+
+A head sits on the features of any trunk. It may also join something to the input of one stage
+of the trunk (`joins`, `join`), which is how a concatenated label gets in.
+
+| head | answer | source |
+|---|---|---|
+| `RealFake` | logit [N] | Goodfellow et al. 2014 |
+| `Concat` | logit [N], label planes joined to a stage | Mirza & Osindero 2014 |
+| `Projection` | logit [N] + <embedding of y, features> | Miyato & Koyama 2018, eq. 4 |
+| `Auxiliary` | logit [N] and class logits [N, K] | Odena et al. 2017 |
+| `TwoN` | logits [N, 2K]: real classes, then fake classes | Bromley 2018; cf. ADC-GAN, Hou 2022 |
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Wrap = Callable[[nn.Module], nn.Module]
+
+
+class Head(nn.Module):
+    """Base of all heads: by default nothing joins the trunk.
+
+    Args:
+        features: Length of the trunk's feature vector.
+        classes: Number of classes K.
+        wrap: Applied to each weighted layer; spectral normalisation or nothing.
+    """
+
+    stage: int = 0
+
+    def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
+        super().__init__()
+        self.classes = classes
+
+    @classmethod
+    def joins(cls, classes: int) -> tuple[int, int]:
+        """Which stage of the trunk gets how many extra planes: (stage, planes)."""
+        return 0, 0
+
+    def join(self, h: Tensor, y: Tensor | None) -> Tensor:
+        """What enters stage `stage` of the trunk, given its input h [N,C,H,W]."""
+        return h
+
+    def forward(self, features: Tensor, y: Tensor | None) -> Any:
+        """Judge features [N,F] for classes y int64 [N]."""
+        raise NotImplementedError
+
+
+class RealFake(Head):
+    """One logit: real or fake, whatever the class."""
+
+    def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
+        super().__init__(features, classes, wrap)
+        self.real = wrap(nn.Linear(features, 1))
+
+    def forward(self, features: Tensor, y: Tensor | None) -> Tensor:
+        """Real-or-fake logit [N]."""
+        return self.real(features).squeeze(1)
+
+
+class Concat(RealFake):
+    """One logit; the label is K constant planes beside the input of one stage of the trunk."""
+
+    def __init__(self, features: int, classes: int, wrap: Wrap, stage: int = 0) -> None:
+        super().__init__(features, classes, wrap)
+        self.stage = stage
+
+    @classmethod
+    def joins(cls, classes: int, stage: int = 0) -> tuple[int, int]:
+        """Which stage of the trunk gets how many extra planes: (stage, planes)."""
+        return stage, classes
+
+    def join(self, h: Tensor, y: Tensor | None) -> Tensor:
+        """Stage input [N, C + K, H, W]: h and the one-hot label spread over the plane."""
+        assert y is not None, "a conditional discriminator needs labels"
+        planes = F.one_hot(y, self.classes).to(h.dtype)[:, :, None, None]
+        joined = torch.cat([h, planes.expand(-1, -1, *h.shape[2:])], 1)
+        return joined.contiguous(memory_format=torch.channels_last)
+
+
+class Projection(RealFake):
+    """One logit: psi(features) + <e_y, features>."""
+
+    def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
+        super().__init__(features, classes, wrap)
+        self.embedding = wrap(nn.Embedding(classes, features))
+
+    def forward(self, features: Tensor, y: Tensor | None) -> Tensor:
+        """Real-or-fake logit [N] of the pair (image, label)."""
+        return super().forward(features, y) + (self.embedding(y) * features).sum(1)
+
+
+class Verdict(NamedTuple):
+    """What an auxiliary-classifier head answers: `source` logit [N] and `classes` logits [N,K]."""
+
+    source: Tensor
+    classes: Tensor
+
+
+class Auxiliary(RealFake):
+    """Two answers from shared features: real or fake, and which class."""
+
+    def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
+        super().__init__(features, classes, wrap)
+        self.class_of = wrap(nn.Linear(features, classes))
+
+    def forward(self, features: Tensor, y: Tensor | None) -> Verdict:  # type: ignore[override]
+        """Source logit [N] and class logits [N,K]; y is not looked at."""
+        return Verdict(super().forward(features, y), self.class_of(features))
+
+
+class TwoN(Head):
+    """Logits [N, 2K]: entry c is "real and of class c", entry K + c is "fake and of class c"."""
+
+    def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
+        super().__init__(features, classes, wrap)
+        self.real_then_fake = wrap(nn.Linear(features, 2 * classes))
+
+    def forward(self, features: Tensor, y: Tensor | None) -> Tensor:
+        """Logits [N, 2K]; y is not looked at."""
+        return self.real_then_fake(features)

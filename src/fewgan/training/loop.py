@@ -1,0 +1,264 @@
+"""The training loop: one for every method."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fewgan.data.feed import Feed
+from fewgan.data.imageset import ImageSet
+from fewgan.errors import FewganError, InputError
+from fewgan.methods.base import Method, Terms
+from fewgan.training import checkpoint
+from fewgan.training.ema import EMA
+from fewgan.training.engine import Engine
+from fewgan.training.folder import Log, RunFolder
+from fewgan.training.monitor import Check, Monitor, loss_alarm
+from fewgan.training.settings import RunConfig
+
+AUTOSAVE = 60.0  # seconds between checkpoints when checks are rarer
+PICTURE_COLUMNS = 10  # samples of each class in the grid of fixed latents
+
+
+class Interrupted(KeyboardInterrupt):  # noqa: N818 - like its base, it is no error
+    """The person pressed Ctrl-C; the state is saved, and `fewgan resume` goes on."""
+
+
+class Listener:
+    """Something that watches a run: a progress bar, a tracker, a drawer of pictures."""
+
+    def started(self, step: int, steps: int) -> None:
+        """Training goes on after `step` of `steps`."""
+
+    def stepped(self, step: int, seen_per_second: float) -> None:
+        """A step is done; told a few times a second."""
+
+    def logged(self, line: dict[str, Any]) -> None:
+        """A line was written to metrics.jsonl."""
+
+    def checked(self, line: dict[str, Any], pictures: Tensor, labels: Tensor) -> None:
+        """A check was made; `pictures` uint8 [N,C,H,W] come from the fixed latents."""
+
+    def ended(self) -> None:
+        """Training stopped, for whatever reason."""
+
+
+class Trainer:
+    """Trains a method on images, inside a run folder.
+
+    Args:
+        folder: The run folder, locked by the caller.
+        config: The run's settings.
+        method: The method, on the engine's device.
+        images: Training images, on the engine's device.
+        engine: Device and processes.
+        listeners: Who watches; only the main process should have any.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        method: Method,
+        images: ImageSet,
+        engine: Engine,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        self.folder, self.config, self.method = folder, config, method
+        self.engine, self.listeners = engine, listeners
+        self.feed = Feed(
+            images,
+            config.batch_size,
+            torch.Generator().manual_seed(config.seed),
+            flip=images.flip if config.flip is None else config.flip,
+            prior=config.label_prior,
+            rank=engine.rank,
+            world=engine.world,
+        )
+        self.ema = EMA(method.sampler, config.ema_decay)
+        self.monitor = Monitor(images, self.ema.module, config.check_images, config.seed)
+        engine.share_gradients(method.optimizers.values())
+        self.step, self.seconds = 0, 0.0
+        self.best: dict[str, Any] | None = None
+        self.log: Log | None = None
+
+    # --- state ----------------------------------------------------------------------------------
+
+    def save(self, path_is_best: bool = False) -> None:
+        """Write the checkpoint: `last`, or `best` with the model that samples."""
+        self._guard()
+        if self.log is None:
+            return
+        tensors = checkpoint.under("method", self.method.state_dict())
+        tensors |= checkpoint.under("ema", self.ema.module.state_dict())
+        tensors |= checkpoint.under("feed", self.feed.state_dict())
+        rng, rng_rest = checkpoint.rng_state()
+        tensors |= checkpoint.under("rng", rng)
+        groups = {}
+        for name, optimizer in self.method.optimizers.items():
+            state, groups[name] = checkpoint.optimizer_state(optimizer)
+            tensors |= checkpoint.under(f"optimizer.{name}", state)
+        meta = {"step": self.step, "images": self.feed.seen, "seconds": self.seconds}
+        meta |= {"best": self.best, "log": self.log.mark, "groups": groups, "rng": rng_rest}
+        checkpoint.write(self.folder.best if path_is_best else self.folder.last, tensors, meta)
+        if path_is_best or self.best is None:
+            about = {key: meta[key] for key in ("step", "images", "seconds", "best")}
+            checkpoint.write(self.folder.weights_file, self.ema.module.state_dict(), about)
+
+    def load(self) -> None:
+        """Go back to the last checkpoint, or stay at the beginning when there is none yet."""
+        meta: dict[str, Any] = {"log": None}
+        if self.folder.last.exists():
+            tensors, meta = checkpoint.read(self.folder.last)
+            self.method.load_state_dict(checkpoint.within("method", tensors))
+            self.ema.module.load_state_dict(checkpoint.within("ema", tensors))
+            self.feed.load_state_dict(checkpoint.within("feed", tensors))
+            checkpoint.load_rng_state(checkpoint.within("rng", tensors), meta["rng"])
+            for name, optimizer in self.method.optimizers.items():
+                state = checkpoint.within(f"optimizer.{name}", tensors)
+                checkpoint.load_optimizer_state(optimizer, state, meta["groups"][name])
+            self.step, self.seconds, self.best = meta["step"], meta["seconds"], meta["best"]
+        if self.engine.main:
+            self.log = Log(self.folder.log_file, meta["log"])
+        self.engine.wait()
+
+    # --- the loop -------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Train from where the state stands to the end of the budget.
+
+        Raises:
+            Interrupted: Ctrl-C was pressed; the state is saved.
+            FewganError: A loss is no longer finite; the last good state is kept.
+        """
+        for listener in self.listeners:
+            listener.started(self.step, self.config.steps)
+        try:
+            with _ctrl_c() as pressed:
+                self._run(pressed)
+        finally:
+            for listener in self.listeners:
+                listener.ended()
+
+    def _run(self, pressed: threading.Event) -> None:
+        since: list[Terms] = []
+        began, told, saved = time.perf_counter() - self.seconds, 0.0, time.perf_counter()
+        first = self.feed.seen, time.perf_counter()
+        while self.step < self.config.steps and not self._out_of_time():
+            since.append(self.method.step(self.feed))
+            self.step += 1
+            self.engine.average_buffers(self.method)
+            self.ema.update(self.step)
+            now = time.perf_counter()
+            self.seconds = now - began
+            rate = (self.feed.seen - first[0]) / (now - first[1])
+            if now - told > 0.2:
+                told = now
+                for listener in self.listeners:
+                    listener.stepped(self.step, rate)
+            if self.step % self.config.log_every == 0:
+                self._log_losses(since, rate)
+                since = []
+            if self.step % self.config.check_every == 0 or self.step == self.config.steps:
+                self._check()
+                self.save()
+                saved = time.perf_counter()
+            elif now - saved > AUTOSAVE:
+                self.save()
+                saved = now
+            if self.engine.any(pressed.is_set()):
+                self.save()
+                raise Interrupted
+        if self.step % self.config.check_every and self.step < self.config.steps:
+            self._check()  # out of time between two checks
+            self.save()
+
+    def _out_of_time(self) -> bool:
+        limit = self.config.minutes
+        return limit is not None and self.engine.any(self.seconds >= 60 * limit)
+
+    def _log_losses(self, since: list[Terms], rate: float) -> None:
+        values = {
+            name: torch.stack([terms[name].float() for terms in since]).mean().item()
+            for name in since[-1]
+        }
+        alarm = loss_alarm(values)
+        self._write({**values, "images_per_second": round(rate, 1)}, alarm)
+        self._guard()
+
+    def _guard(self) -> None:
+        """Never let weights that are no longer finite reach a checkpoint."""
+        if all(p.isfinite().all() for p in self.method.parameters()):
+            return
+        kept = f"the best, of step {self.best['step']}, is kept" if self.best else "none is kept"
+        raise FewganError(
+            f"training broke down: at step {self.step} the weights are no longer finite; "
+            f"of the checkpoints {kept}: try a lower learning rate, or --spectral"
+        )
+
+    def _check(self) -> None:
+        self._guard()
+        check: Check = self.monitor.check(self.ema.module, self.step / self.config.steps)
+        is_best = check.kid < (self.best["kid"] if self.best else float("inf"))
+        if is_best:
+            self.best = {"step": self.step, "kid": check.kid}
+        values = {"kid": check.kid, "diversity": check.diversity}
+        values |= {"diversity_min": check.diversity_min, "best": is_best}
+        line = self._write(values, check.alarm)
+        if is_best:
+            self.save(path_is_best=True)
+        labels = self._picture_labels()
+        pictures = self.monitor.generate(self.ema.module)[: len(labels)].cpu()
+        for listener in self.listeners:
+            listener.checked(line, pictures, labels)
+
+    def _picture_labels(self) -> Tensor:
+        return self.monitor.labels[: PICTURE_COLUMNS * max(PICTURE_COLUMNS, self.monitor.classes)]
+
+    def _write(self, values: dict[str, Any], alarm: str | None) -> dict[str, Any]:
+        line = {"step": self.step, "seconds": round(self.seconds, 3), "images": self.feed.seen}
+        line |= values | ({"alarm": alarm} if alarm else {})
+        if self.log is not None:
+            self.log.append(line)
+        for listener in self.listeners:
+            listener.logged(line)
+        return line
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[threading.Event]:
+    """Let the first Ctrl-C (or a request to end) finish the step; a second one stops at once."""
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield pressed
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def check_world(config: RunConfig, world: int) -> None:
+    """Make sure that the batch can be shared out.
+
+    Raises:
+        InputError: The batch size is no multiple of the number of processes.
+    """
+    if config.batch_size % world:
+        raise InputError(
+            f"--batch-size {config.batch_size} cannot be shared by {world} processes: "
+            f"make it a multiple of {world}"
+        )

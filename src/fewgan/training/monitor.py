@@ -1,0 +1,98 @@
+"""Looking after a run: the figure that picks the best checkpoint, and the collapse alarm.
+
+Neither sees a test image. The figure is the KID between samples of the averaged generator and
+training images, in the features of a fixed random network (Naeem et al. 2020 argue for random
+embeddings where no pre-trained one fits). The alarm compares the variety inside each class of a
+fixed batch of latents with that of real images: one image a class is the quiet failure of
+conditional GANs, and neither accuracy nor the losses show it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fewgan.data.imageset import ImageSet, to_bytes
+from fewgan.metrics.diversity import diversity_ratio, in_class_diversity
+from fewgan.metrics.extractors import random_extractor
+from fewgan.metrics.kid import kid
+
+COLLAPSED = 0.35  # share of the real in-class diversity under which a class counts as collapsed
+SPARED = 0.2  # share of the budget in which a young generator is not yet judged
+EXPLODED = 1e4  # absolute value of a loss above which it counts as exploded
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a check found.
+
+    Attributes:
+        kid: Unbiased KID against training images; lower is better.
+        diversity: Mean over classes of generated over real in-class diversity.
+        diversity_min: The same ratio for the worst class.
+        alarm: What is wrong, in words, or None.
+    """
+
+    kid: float
+    diversity: float
+    diversity_min: float
+    alarm: str | None
+
+
+class Monitor:
+    """Checks a sampler against the training images.
+
+    Args:
+        images: Training images; labels as the model counts them.
+        sampler: An untrained or trained sampler, for its latents only.
+        n: Number of images to generate, and at most to compare with.
+        seed: Seed of the fixed latents and of the choice of real images.
+    """
+
+    def __init__(self, images: ImageSet, sampler: nn.Module, n: int, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        device = images.images.device
+        self.classes = max(1, int(sampler.classes))  # type: ignore[arg-type]
+        self.names = images.class_names
+        self.labels = torch.arange(n) % self.classes
+        self.latents = sampler.latents(self.labels, generator)  # type: ignore[operator]
+        self.extractor = random_extractor(images.channels).to(device)
+        chosen = torch.randperm(len(images), generator=generator)[:n].to(device)
+        real = images.take(chosen)
+        self.real = self.extractor.features(real.images)
+        real_labels = real.labels if self.classes > 1 else torch.zeros_like(real.labels)
+        self.real_diversity = in_class_diversity(self.real, real_labels, self.classes)
+
+    @torch.no_grad()
+    def generate(self, sampler: nn.Module, batch: int = 256) -> Tensor:
+        """Images uint8 [n,C,H,W] of the fixed latents."""
+        device = self.real.device
+        parts = zip(self.latents.split(batch), self.labels.split(batch), strict=True)
+        return torch.cat([to_bytes(sampler(z.to(device), y.to(device))) for z, y in parts])
+
+    def check(self, sampler: nn.Module, progress: float) -> Check:
+        """Judge a sampler, `progress` in [0, 1] being the share of the budget that is spent."""
+        features = self.extractor.features(self.generate(sampler))
+        diversity = in_class_diversity(features, self.labels.to(features.device), self.classes)
+        ratio = diversity_ratio(diversity, self.real_diversity)
+        # A class with one real image has no variety to compare with.
+        ratio = ratio[ratio.isfinite()] if ratio.isfinite().any() else torch.ones(1)
+        worst = float(ratio.min())
+        alarm = None
+        if worst < COLLAPSED and progress >= SPARED:
+            low = int((ratio < COLLAPSED).sum())
+            alarm = (
+                f"collapse: {low} of {len(ratio)} classes have under {COLLAPSED:.0%} of the "
+                f"variety of real images (worst {worst:.0%})"
+            )
+        return Check(float(kid(features, self.real)), float(ratio.mean()), worst, alarm)
+
+
+def loss_alarm(values: dict[str, float]) -> str | None:
+    """What is wrong with these losses, in words, or None."""
+    for name, value in values.items():
+        if not abs(value) < float("inf"):
+            return f"loss {name} is {value}"
+        if abs(value) > EXPLODED:
+            return f"loss {name} has exploded to {value:.3g}"
+    return None

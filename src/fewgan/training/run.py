@@ -1,0 +1,186 @@
+"""A run, read back from its folder: what it is, and what it draws."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from fewgan import methods
+from fewgan.data.imageset import ImageSet, to_bytes
+from fewgan.errors import InputError, unknown
+from fewgan.networks.build import ImageSpec
+from fewgan.training import checkpoint
+from fewgan.training.folder import RunFolder
+
+Checkpoint = Literal["best", "last"]
+
+
+class Run:
+    """A finished or unfinished run. Sampling needs this folder only, never the data.
+
+    Args:
+        path: The run folder.
+
+    Raises:
+        InputError: This is no run folder, or it is damaged or from a newer fewgan.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.folder = RunFolder(path)
+        self.path = self.folder.path
+        self.model = self.folder.read_model()
+        self.class_names: tuple[str, ...] = tuple(self.model["class_names"])
+        """Classes that can be asked for; empty when the run is unconditional."""
+        self.class_indices = torch.tensor(self.model["class_indices"], dtype=torch.long)
+        """Their numbers in the data set, int64 [len(class_names)]."""
+        self._samplers: dict[Checkpoint, nn.Module] = {}
+        self.about: dict[Checkpoint, dict[str, Any]] = {}
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {self.model['method']} on {self.model['data']})"
+
+    @property
+    def spec(self) -> ImageSpec:
+        """Channels, size and number of classes of its images."""
+        return ImageSpec(self.model["channels"], self.model["size"], self.model["classes"])
+
+    def sampler(self, which: Checkpoint = "best") -> nn.Module:
+        """The averaged generator of a checkpoint, in eval mode on the CPU.
+
+        Raises:
+            InputError: The weights are missing, damaged, or of a method that is not installed.
+        """
+        if which not in self._samplers:
+            state, self.about[which] = self._weights(which)
+            method = methods.find(self.model["method"])
+            settings = method.Settings.model_validate(self.model["settings"])
+            sampler = method.make_sampler(settings, self.spec)
+            try:
+                sampler.load_state_dict(state)
+            except RuntimeError:
+                raise InputError(
+                    f"the weights in {self.path} do not fit its model.json: was a file swapped?"
+                ) from None
+            self._samplers[which] = sampler.eval().requires_grad_(False)
+        return self._samplers[which]
+
+    def _weights(self, which: Checkpoint) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        if which == "best":
+            return checkpoint.read(self.folder.weights_file)
+        tensors, meta = checkpoint.read(self.folder.last)
+        return checkpoint.within("ema", tensors), meta
+
+    def labels(self, n: int, label: str | int | None = None) -> Tensor:
+        """Labels int64 [n] as the model counts them: one class, or all in equal shares.
+
+        Raises:
+            InputError: There is no such class.
+        """
+        if n < 1:
+            raise InputError(f"{n} images were asked for: ask for at least 1")
+        if label is None:
+            return torch.arange(n) % max(1, len(self.class_names))
+        return torch.full((n,), self.class_place(label))
+
+    def class_place(self, label: str | int) -> int:
+        """Where the model counts a class, given by its name or by its number in the data set.
+
+        Raises:
+            InputError: There is no such class, or the run is unconditional.
+        """
+        if not self.class_names:
+            raise InputError(f"{self.path} knows no classes: leave out the label {label!r}")
+        numbers = [str(i) for i in self.class_indices.tolist()]
+        for known in (list(self.class_names), numbers):
+            if str(label) in known:
+                return known.index(str(label))
+        raise unknown("class", str(label), self.class_names)
+
+    @torch.no_grad()
+    def draw(self, z: Tensor, y: Tensor, which: Checkpoint = "best", batch: int = 128) -> Tensor:
+        """Images float32 [N,C,H,W] in [-1, 1] for latents z [N,D] and model labels y [N]."""
+        sampler = self.sampler(which)
+        pairs = zip(z.split(batch), y.split(batch), strict=True)
+        return torch.cat([sampler(part, label).contiguous() for part, label in pairs])
+
+    def sample(
+        self,
+        n: int = 64,
+        label: str | int | None = None,
+        seed: int = 0,
+        which: Checkpoint = "best",
+        batch: int = 128,
+    ) -> Tensor:
+        """Draw images float32 [n,C,H,W] in [-1, 1].
+
+        Args:
+            n: How many.
+            label: A class by name or by its number in the data set; all in equal shares if None.
+            seed: The same seed gives the same images, whatever the batch size.
+            which: The best checkpoint, or the last.
+            batch: Images made at once.
+        """
+        y = self.labels(n, label)
+        z = self.sampler(which).latents(y, torch.Generator().manual_seed(seed))  # type: ignore[operator]
+        return self.draw(z, y, which, batch)
+
+    def imageset(
+        self,
+        n: int = 64,
+        label: str | int | None = None,
+        seed: int = 0,
+        which: Checkpoint = "best",
+        batch: int = 128,
+    ) -> ImageSet:
+        """What `sample` draws, as bytes, with labels as the model counts them (-1 without)."""
+        y = self.labels(n, label)
+        z = self.sampler(which).latents(y, torch.Generator().manual_seed(seed))  # type: ignore[operator]
+        # Converted a batch at a time: bytes of ten thousand images are small, their floats not.
+        pairs = zip(z.split(batch), y.split(batch), strict=True)
+        images = torch.cat([to_bytes(self.draw(zs, ys, which, batch)) for zs, ys in pairs])
+        labels = y if self.class_names else torch.full((n,), -1)
+        name = f"{self.model['method']} trained on {self.model['data']}"
+        return ImageSet(images, labels, self.class_names, name, self.model["licence"])
+
+    def own_labels(self, labels: Tensor) -> Tensor:
+        """Model labels int64 [N] as the data set's own class indices; -1 without classes."""
+        return self.class_indices[labels] if self.class_names else labels
+
+    def interpolate(
+        self,
+        label: str | int | None = None,
+        rows: int = 8,
+        columns: int = 10,
+        seed: int = 0,
+        which: Checkpoint = "best",
+    ) -> Tensor:
+        """Walk from one latent to another on a great circle, a row for each pair.
+
+        Returns:
+            Images float32 [rows * columns, C, H, W] in [-1, 1]; within a row the label is fixed.
+        """
+        y = self.labels(rows, label)
+        generator = torch.Generator().manual_seed(seed)
+        sampler = self.sampler(which)
+        start, end = (sampler.latents(y, generator) for _ in range(2))  # type: ignore[operator]
+        steps = torch.linspace(0, 1, columns)
+        z = torch.stack([slerp(start, end, float(t)) for t in steps], 1)
+        return self.draw(z.flatten(0, 1), y.repeat_interleave(columns), which)
+
+
+def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """Spherical interpolation of rows a, b [N,D] at t in [0, 1] (Shoemake 1985; White 2016).
+
+    Directions move along the great circle and lengths linearly; where two directions all but
+    agree, the straight line takes over.
+    """
+    length_a, length_b = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
+    cosine = (a * b).sum(1, keepdim=True) / (length_a * length_b)
+    angle = torch.arccos(cosine.clamp(-1, 1))
+    sine = torch.sin(angle)
+    direction = (
+        torch.sin((1 - t) * angle) * a / length_a + torch.sin(t * angle) * b / length_b
+    ) / sine.clamp(min=1e-12)
+    curved = direction * ((1 - t) * length_a + t * length_b)
+    return torch.where(sine < 1e-4, (1 - t) * a + t * b, curved)

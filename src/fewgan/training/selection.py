@@ -1,0 +1,77 @@
+"""Which images a run trains on: chosen once with the seed, written down, and read back."""
+
+from dataclasses import replace
+
+import torch
+
+from fewgan import data
+from fewgan.data import splits
+from fewgan.data.imageset import ImageSet, class_index
+from fewgan.data.splits import Division
+from fewgan.errors import InputError
+from fewgan.training.settings import RunSettings
+
+
+def load_source(settings: RunSettings) -> ImageSet:
+    """Everything that the data set offers for training, before any choice."""
+    return data.load(
+        settings.data,
+        "train",
+        size=settings.size,
+        channels=settings.channels,
+        skip_corrupt=settings.skip_corrupt,
+    )
+
+
+def choose(settings: RunSettings, source: ImageSet) -> Division:
+    """Choose the training images: classes, then hold-out, then shots, each with the seed.
+
+    Returns:
+        Parts `train` and, for data without a test split of their own, `holdout`; and under
+        `model` the data set's numbers of the classes, in the order in which the model counts them.
+
+    Raises:
+        InputError: A class does not exist or has too few images.
+    """
+    generator = torch.Generator().manual_seed(settings.seed)
+    classes = list(range(len(source.class_names)))
+    kept = torch.arange(len(source))
+    if settings.classes is not None:
+        wanted = [name.strip() for name in settings.classes.split(",") if name.strip()]
+        classes = sorted({class_index(source.class_names, name) for name in wanted})
+        kept = kept[torch.isin(source.labels, torch.tensor(classes))]
+    parts = {}
+    if settings.holdout and not data.has_test_split(settings.data):
+        rest, held = splits.holdout(source.labels[kept], settings.holdout, generator)
+        parts["holdout"], kept = kept[held], kept[rest]
+    if settings.shots is not None:
+        labels = source.labels[kept]
+        kept = kept[splits.shots(labels, settings.shots, generator, source.class_names)]
+    if len(kept) < 2:
+        raise InputError(
+            f"{settings.data} leaves {len(kept)} image to train on and 2 are the least: "
+            "give more images, or a smaller --holdout"
+        )
+    return Division.of(source, {"train": kept, **parts}, {"model": tuple(classes)})
+
+
+def training_images(source: ImageSet, division: Division) -> ImageSet:
+    """The chosen images, labels counting the chosen classes from 0 as the model does.
+
+    Raises:
+        InputError: The data are not those that the division speaks of.
+    """
+    whole = len(division.indices("train")) == len(source)
+    # Taking everything would copy a set that may be memory-mapped.
+    images = source if whole and source.digest == division.digest else division.take(source, "train")
+    return as_model(images, list(division.classes["model"]))
+
+
+def as_model(images: ImageSet, classes: list[int]) -> ImageSet:
+    """Number the labels by their place in `classes` (data-set numbers), as the model does."""
+    if not classes:
+        return images
+    place = torch.full((len(images.class_names),), -1)
+    place[torch.tensor(classes)] = torch.arange(len(classes))
+    names = tuple(images.class_names[c] for c in classes)
+    return replace(images, labels=place[images.labels], class_names=names)

@@ -1,0 +1,66 @@
+"""Settings of a run, whatever the method: they are the flags, the YAML keys and the help text.
+
+Nothing here imports torch, so that the command line can show its help at once.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RunSettings(BaseModel):
+    """What to train on, for how long, and how to look after the run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    data: str
+    """A named data set (see `fewgan data list`) or a folder of images, one sub-folder a class."""
+    size: int = Field(32, ge=8, le=1024)
+    """Side of the images in pixels; others are cropped to a square and resized."""
+    channels: Literal[1, 3] | None = None
+    """Force grey (1) or colour (3); as the data are when left out."""
+    classes: str | None = None
+    """Only these classes, by name or number, separated by commas: 0,1,2."""
+    shots: int | None = Field(None, ge=1)
+    """Only this many images of each class, drawn with the seed."""
+    holdout: float = Field(0.2, ge=0, lt=1)
+    """Share of each class held out for evaluation, for data that have no test split of their own."""
+    skip_corrupt: bool = False
+    """Leave out images of a folder that cannot be read, instead of refusing the folder."""
+    flip: bool | None = None
+    """Mirror images at random; as suits the data when left out (photographs yes, digits no)."""
+    label_prior: Literal["uniform", "data"] = "uniform"
+    """Labels of generated images while training: all classes alike, or as often as in the data."""
+    steps: int = Field(4000, ge=1)
+    """Updates of the generator."""
+    minutes: float | None = Field(None, gt=0)
+    """Stop after this many minutes of training, if the steps are not done before."""
+    batch_size: int = Field(64, ge=2)
+    """Images in a batch, over all processes."""
+    seed: int = Field(0, ge=0, lt=2**63)
+    """Seed of everything random."""
+    ema_decay: float = Field(0.999, ge=0, lt=1)
+    """Decay of the averaged generator that samples are drawn from."""
+    log_every: int = Field(50, ge=1)
+    """Steps between two lines of metrics.jsonl."""
+    check_every: int = Field(500, ge=1)
+    """Steps between two checks: sample grid, keep-best figure, collapse alarm, checkpoint."""
+    check_images: int = Field(1000, ge=16)
+    """Images generated for the keep-best figure and the collapse alarm."""
+    warm_start: str | None = None
+    """A run whose weights to begin with, as far as names and shapes agree."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes a GPU when there is one."""
+    track: Literal["none", "tensorboard", "trackio", "wandb"] = "none"
+    """Log to this tracker too, beside metrics.jsonl."""
+
+
+class RunConfig(RunSettings):
+    """All of a run's settings: `config.yaml` as it is written and read."""
+
+    fewgan: str
+    """Version that made the run."""
+    method: str
+    """Name of the method."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """The method's own settings."""
