@@ -1,7 +1,6 @@
 """The Python interface: what `import fewgan` offers, and all that the command line calls."""
 
 import contextlib
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +14,11 @@ from torch import Tensor
 from fewgan import __version__, methods
 from fewgan.data.imageset import ImageSet
 from fewgan.data.splits import Division
-from fewgan.errors import InputError, unknown
-from fewgan.files import atomic
+from fewgan.errors import InputError, invalid, unknown
 from fewgan.methods.base import Method
 from fewgan.networks.build import ImageSpec
-from fewgan.report.grids import class_grid, grid, save_png
+from fewgan.outputs import picture_of
+from fewgan.report.grids import save_png
 from fewgan.training import checkpoint, selection
 from fewgan.training.engine import Engine
 from fewgan.training.folder import RunFolder, check_free
@@ -102,6 +101,20 @@ def load(path: str | Path) -> Run:
     return Run(path)
 
 
+def summary(run: Run) -> dict[str, Any]:
+    """What a person wants to know when training has ended."""
+    run.sampler("best")
+    about = run.about["best"]
+    best = about["best"] or {"step": about["step"], "kid": None}
+    return {
+        "run": str(run.path),
+        "best step": best["step"],
+        "KID against training images": best["kid"],
+        "images seen": about["images"],
+        "samples": str(run.folder.samples),
+    }
+
+
 # --- settings ---------------------------------------------------------------------------------
 
 
@@ -152,9 +165,7 @@ def _validate(model: type[Checked], values: dict[str, Any]) -> Checked:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        raise InputError(f"setting {name} = {first['input']!r}: {first['msg'].lower()}") from None
+        raise invalid(error) from None
 
 
 def default_out(method: str, data: str) -> Path:
@@ -239,13 +250,6 @@ class Pictures(Listener):
         save_png(picture, self.folder / f"step-{line['step']:07d}.png")
 
 
-def picture_of(images: Tensor, labels: Tensor, class_names: tuple[str, ...]) -> Any:
-    """A grid with a row for each class, or a plain one when the labels are all alike."""
-    if len(labels.unique()) > 1:
-        return class_grid(images, labels, class_names)
-    return grid(images, columns=10)
-
-
 @contextlib.contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     """Run with torch's global generators seeded, and put the caller's state back afterwards."""
@@ -256,5 +260,11 @@ def _seeded(seed: int) -> Iterator[None]:
 
 
 def _warm_start(method: Method, source: str) -> None:
-    tensors, _ = checkpoint.read(RunFolder(source).best)
+    run = Run(source)
+    if (run.spec.channels, run.spec.size) != (method.spec.channels, method.spec.size):
+        raise InputError(
+            f"--warm-start {source} makes {run.spec.size} px images of {run.spec.channels} "
+            f"channels, and these are {method.spec.size} px of {method.spec.channels}"
+        )
+    tensors, _ = checkpoint.read(run.folder.best)
     checkpoint.load_matching(method, checkpoint.within("method", tensors), source)

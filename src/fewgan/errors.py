@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+
 
 class FewganError(Exception):
     """Something failed that the program understands; the command line exits with 1."""
@@ -28,3 +30,10 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     hint = [n for n in names if near and str(n).lower() == near[0]]
     advice = f"did you mean {hint[0]!r}?" if hint else f"choose from {', '.join(names)}"
     return InputError(f"unknown {kind} {name!r}: {advice}")
+
+
+def invalid(error: ValidationError) -> InputError:
+    """Build the error for settings that do not validate: the first one, its value and the rule."""
+    first = error.errors()[0]
+    name = ".".join(map(str, first["loc"]))
+    return InputError(f"setting {name} = {first['input']!r}: {first['msg'].lower()}")

@@ -55,7 +55,10 @@ SOURCE = Source(
         places=(f"/{_DEBIAN}", "FashionMNIST/raw", "fashion-mnist"),
         carriers=(
             Debian("dataset-fashion-mnist", _DEBIAN),
-            Address("https://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", idx.FILES),
+            Address(
+                "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+                idx.FILES,
+            ),
         ),
         remedy=idx.REMEDY,
     ),

@@ -45,8 +45,8 @@ def _characters(folder: Path, split: Split) -> Iterator[tuple[str, list[Path]]]:
     for root in (folder, *sorted(folder.glob(_ROOTS[split]), reverse=True)):
         if root.match(_ROOTS[split]):
             for character in root.glob("*/character*"):
-                drawings = sorted(character.glob("*.png"))
-                yield f"{character.parent.name}/{character.name}", drawings
+                if drawings := sorted(character.glob("*.png")):
+                    yield f"{character.parent.name}/{character.name}", drawings
 
 
 def _ink(path: Path) -> Tensor:

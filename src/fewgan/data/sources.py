@@ -3,18 +3,19 @@
 To add a data set: one file with a `SOURCE`, and its name in the table.
 """
 
-from collections.abc import Iterable
+import os
 from dataclasses import replace
 from pathlib import Path
 
-from fewgan.data import cifar10, digits, fashion_mnist, mnist
+from fewgan.data import celeba, cifar10, digits, fashion_mnist, glyphs, mnist, omniglot
 from fewgan.data.fetching import Fetched, fetch_source
+from fewgan.data.folder import folder_source
 from fewgan.data.imageset import ImageSet
 from fewgan.data.resize import check_form, fit
 from fewgan.data.source import Request, Source, Split
 from fewgan.errors import InputError, unknown
 
-_TABLE = (digits, mnist, fashion_mnist, cifar10)
+_TABLE = (digits, glyphs, mnist, fashion_mnist, cifar10, omniglot, celeba)
 
 
 def sources() -> dict[str, Source]:
@@ -49,7 +50,7 @@ def load(
     source, option = find(name)
     images = source.read(Request(split, option, size, channels, skip_corrupt))
     fitted = fit(images.images, size, channels, source.padded)
-    return replace(images, images=fitted, name=name)
+    return replace(images, images=fitted, name=f"{images.name}:{option}" if option else images.name)
 
 
 def fetch(name: str, source: Path | None = None) -> Fetched:
@@ -63,7 +64,10 @@ def fetch(name: str, source: Path | None = None) -> Fetched:
         InputError: The name is unknown or the set cannot be had; the message names what was tried
             and what to do offline.
     """
-    return fetch_source(_named(name.partition(":")[0]), source)
+    base = name.partition(":")[0]
+    if base not in sources():
+        raise unknown("data set", base, sources())
+    return fetch_source(sources()[base], source)
 
 
 def has_test_split(name: str) -> bool:
@@ -72,13 +76,19 @@ def has_test_split(name: str) -> bool:
 
 
 def find(name: str) -> tuple[Source, str]:
-    """The source that a name stands for, and its option."""
+    """The source that a name stands for, and the option after its colon.
+
+    Raises:
+        InputError: There is no such data set and no such folder.
+    """
     base, _, option = name.partition(":")
-    return _named(base), option
-
-
-def _named(name: str) -> Source:
-    table = sources()
-    if name not in table:
-        raise unknown("data set", name, table)
-    return table[name]
+    if base in sources():
+        return sources()[base], option
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder_source(folder), ""
+    if folder.exists():
+        raise InputError(f"{name} is a file: give the folder that holds the images")
+    if os.sep in name or name.startswith((".", "~")):
+        raise InputError(f"there is no folder {name}")
+    raise unknown("data set", name, sources())

@@ -13,7 +13,7 @@ class RunSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    data: str
+    data: str | None = None
     """A named data set (see `fewgan data list`) or a folder of images, one sub-folder a class."""
     size: int = Field(32, ge=8, le=1024)
     """Side of the images in pixels; others are cropped to a square and resized."""
@@ -58,6 +58,8 @@ class RunSettings(BaseModel):
 class RunConfig(RunSettings):
     """All of a run's settings: `config.yaml` as it is written and read."""
 
+    data: str
+    """A named data set, or a folder of images."""
     fewgan: str
     """Version that made the run."""
     method: str

@@ -1,0 +1,14 @@
+"""`python -m fewgan`, and the `fewgan` command."""
+
+import sys
+
+from fewgan.cli import main
+
+
+def run() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

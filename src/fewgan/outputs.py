@@ -1,0 +1,159 @@
+"""What the command line writes for a person: samples, walks, previews and reports."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from fewgan import data
+from fewgan.data.imageset import ImageSet
+from fewgan.errors import InputError
+from fewgan.files import atomic
+from fewgan.report.grids import class_grid, grid, save_gif, save_png
+from fewgan.training.run import Checkpoint, Run
+
+
+def picture_of(images: torch.Tensor, labels: torch.Tensor, class_names: Sequence[str]) -> Image.Image:
+    """A grid with a row for each class, or a plain one when there is only one class or none."""
+    if len(labels.unique()) > 1:
+        return class_grid(images, labels, class_names)
+    return grid(images, columns=min(10, len(images)))
+
+
+def check_output(path: Path, overwrite: bool) -> None:
+    """Make sure that an output may be written.
+
+    Raises:
+        InputError: Something stands there, or its folder does not exist.
+    """
+    if path.exists() and not overwrite and not (path.is_dir() and not any(path.iterdir())):
+        raise InputError(f"{path} already exists: choose another --out, or give --overwrite")
+    if path.is_dir() and path.suffix:
+        raise InputError(f"{path} is a folder: choose another --out")
+    if not path.parent.exists():
+        raise InputError(f"there is no folder {path.parent} to write {path.name} into: make it first")
+
+
+def save_samples(
+    run: Run,
+    out: Path,
+    n: int = 64,
+    label: str | None = None,
+    seed: int = 0,
+    which: Checkpoint = "best",
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Draw samples into a grid (`.png`), arrays (`.npz`) or a folder with one sub-folder a class.
+
+    An archive holds `images` uint8 [N,H,W,C] and `labels` int64 [N], the data set's own class
+    numbers (-1 without classes).
+
+    Raises:
+        InputError: The output exists, is of another kind, or cannot be written.
+    """
+    writers = {".png": _write_grid, ".npz": _write_arrays, "": _write_folder}
+    if out.suffix.lower() not in writers:
+        raise InputError(f"--out {out}: give FILE.png, FILE.npz or a folder")
+    check_output(out, overwrite)
+    images = run.imageset(n, label, seed, which)
+    writers[out.suffix.lower()](run, images, out)
+    return {"images": n, "checkpoint": which, "seed": seed, "out": str(out)}
+
+
+def _write_grid(run: Run, images: ImageSet, out: Path) -> None:
+    save_png(picture_of(images.images, images.labels, run.class_names), out)
+
+
+def _write_arrays(run: Run, images: ImageSet, out: Path) -> None:
+    pixels = images.images.permute(0, 2, 3, 1).contiguous().numpy()
+    with atomic(out) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, images=pixels, labels=run.own_labels(images.labels).numpy())
+
+
+def _write_folder(run: Run, images: ImageSet, out: Path) -> None:
+    for i, (pixels, label) in enumerate(zip(images.images, images.labels.tolist(), strict=True)):
+        # A class name comes from a stranger's folder: keep it one plain path component.
+        name = run.class_names[label] if run.class_names else ""
+        safe = "".join(c if c.isalnum() or c in "-_ ." else "_" for c in name).strip(". ")
+        save_png(grid(pixels[None], columns=1, scale=1), out / safe / f"{i:06d}.png")
+
+
+def save_interpolation(
+    run: Run,
+    out: Path,
+    label: str | None = None,
+    seed: int = 0,
+    which: Checkpoint = "best",
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Draw a walk between latents: rows of a picture (`.png`), or a moving grid (`.gif`).
+
+    Raises:
+        InputError: The output exists, is of another kind, or cannot be written.
+    """
+    columns = {".png": 10, ".gif": 24}.get(out.suffix.lower())
+    if columns is None:
+        raise InputError(f"--out {out}: give FILE.png or FILE.gif")
+    check_output(out, overwrite)
+    rows = len(run.class_names) if run.class_names and label is None else 8
+    images = run.interpolate(label, rows, columns, seed, which)
+    if out.suffix.lower() == ".png":
+        save_png(grid(images, columns), out)
+    else:
+        walk = images.unflatten(0, (rows, columns)).transpose(0, 1)
+        # There and back, so that the loop has no jump.
+        frames = [grid(frame, columns=min(rows, 5)) for frame in [*walk, *walk.flip(0)[1:-1]]]
+        save_gif(frames, out)
+    return {"pairs": rows, "checkpoint": which, "seed": seed, "out": str(out)}
+
+
+def list_data() -> list[dict[str, Any]]:
+    """The named data sets: name, content, licence, and how to get them."""
+    return [
+        {
+            "data": source.name,
+            "content": source.summary,
+            "licence": source.licence,
+            "get it": "embedded" if source.embedded else f"fewgan data fetch {source.name}",
+        }
+        for source in data.sources().values()
+    ]
+
+
+def show_data(
+    name: str, size: int, out: Path | None, skip_corrupt: bool, overwrite: bool
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Counts of a data set, and a preview of it drawn to `out`.
+
+    Returns:
+        What the set is, and one row for each class.
+    """
+    images = data.load(name, size=size, skip_corrupt=skip_corrupt)
+    out = out or Path(f"{Path(name).name.replace(':', '-')}-preview.png")
+    check_output(out, overwrite)
+    chosen = _preview(images)
+    save_png(picture_of(chosen.images, chosen.labels, images.class_names), out)
+    summary = {
+        "data": images.name,
+        "images": len(images),
+        "classes": len(images.class_names),
+        "shown at": f"{images.size} px, {'colour' if images.channels == 3 else 'grey'}",
+        "licence": images.licence,
+        "sha256": images.digest,
+        "preview": str(out),
+    }
+    counts = zip(images.class_names, images.counts(), strict=True)
+    rows = [{"number": i, "class": c, "images": n} for i, (c, n) in enumerate(counts)]
+    return summary, rows
+
+
+def _preview(images: ImageSet, rows: int = 20, columns: int = 10) -> ImageSet:
+    """Up to ten images of each of the first twenty classes, or a hundred images without classes."""
+    if not images.class_names:
+        return images.take(torch.arange(min(len(images), rows * columns // 2)))
+    classes = [c for c, n in enumerate(images.counts()) if n][:rows]
+    firsts = [(images.labels == c).nonzero().flatten()[:columns] for c in classes]
+    return images.take(torch.cat(firsts))
