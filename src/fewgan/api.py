@@ -1,11 +1,13 @@
 """The Python interface: what `import fewgan` offers, and all that the command line calls."""
 
 import contextlib
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -252,11 +254,15 @@ class Pictures(Listener):
 
 @contextlib.contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Run with torch's global generators seeded, and put the caller's state back afterwards."""
-    gpus = range(torch.cuda.device_count())
-    with torch.random.fork_rng(devices=gpus):
-        torch.manual_seed(seed)
+    """Run with every global generator seeded, and put the caller's state back afterwards."""
+    before = checkpoint.rng_state()
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    try:
         yield
+    finally:
+        checkpoint.load_rng_state(*before)
 
 
 def _warm_start(method: Method, source: str) -> None:

@@ -30,6 +30,7 @@ app = App(
     result_action="return_value",
     exit_on_error=False,
     print_error=False,
+    suppress_keyboard_interrupt=False,
 )
 data_app = App(name="data", help="Data sets: list, fetch, show.")
 app.command(data_app)
@@ -157,6 +158,7 @@ def _train_app(name: str) -> App:
         result_action="return_value",
         exit_on_error=False,
         print_error=False,
+        suppress_keyboard_interrupt=False,
     )
     general = Parameter(name="*", group=Group("Run", sort_key=1))
 

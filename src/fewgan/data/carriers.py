@@ -5,10 +5,10 @@ again by whoever keeps them. Work happens in a folder that is deleted afterwards
 """
 
 import hashlib
+import http.client
 import shutil
 import subprocess
 import tarfile
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Mapping
@@ -163,7 +163,7 @@ def download(url: str, target: Path) -> None:
             wanted = int(answer.headers.get("Content-Length") or file.tell())
             if file.tell() != wanted:
                 raise Unavailable(f"the answer broke off after {file.tell()} of {wanted} bytes")
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # URLError is an OSError
         raise Unavailable(str(getattr(error, "reason", error))) from None
 
 

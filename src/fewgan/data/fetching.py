@@ -75,7 +75,9 @@ def _fetch_with(carrier: Carrier, supply: Supply, place: Path) -> None:
             supply.keep(carrier.bring(Path(work)), place)
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"cannot write {place}: {reason}; free some space or set FEWGAN_HOME") from error
+        raise InputError(
+            f"cannot write {place}: {reason}; free some space or set FEWGAN_HOME"
+        ) from error
     write_json(place / RECORD, {"served_by": carrier.name})
 
 
@@ -120,7 +122,8 @@ def require(name: str) -> Path:
 def content_sha256(images: Tensor, labels: Tensor) -> str:
     """SHA-256 over the labels (one byte each) and the pixels: the same whatever file held them."""
     digest = hashlib.sha256(labels.byte().numpy().tobytes())
-    digest.update(memoryview(images.contiguous().reshape(-1).numpy()))
+    for chunk in images.split(4096):
+        digest.update(chunk.numpy().tobytes())
     return digest.hexdigest()
 
 

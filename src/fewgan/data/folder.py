@@ -23,7 +23,13 @@ _NAMED = 5  # how many files a message names before it counts the rest
 
 
 def folder_source(root: Path) -> Source:
-    """The source that reads the folder `root`."""
+    """The source that reads the folder `root`.
+
+    Raises:
+        InputError: The folder may not be opened.
+    """
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise InputError(f"no permission to read {root}: change it or copy the folder")
     test = _held_out(root) is not None
     return Source(root.resolve().name, "folder of images", "unknown", partial(read, root), test)
 
@@ -36,31 +42,33 @@ def read(root: Path, request: Request) -> ImageSet:
             folders, or files that cannot be read and are not to be skipped.
     """
     held_out = _held_out(root)
-    if request.split == "test" and held_out is None:
-        raise InputError(f"{root} has no test images of its own: it has no train/ and test/")
     train = root / "train" if held_out else root
     classes = class_folders(train)
-    if request.split == "train" or held_out is None:
-        return _read_listed(train, classes, request, root)
-    strangers = set(class_folders(held_out)) - set(classes)
-    if strangers:
-        raise InputError(f"{held_out} has classes that {train} has not: {_some(sorted(strangers))}")
-    return _read_listed(held_out, classes, request, root)
-
-
-def _read_listed(
-    folder: Path, classes: Sequence[str], request: Request, root: Path
-) -> ImageSet:
-    listed = [(file, i) for i, name in enumerate(classes) for file in pictures_in(folder / name)]
-    listed = listed or [(file, -1) for file in pictures_in(folder)]
+    name = root.resolve().name
     if request.split == "train":
-        _check_listed(folder, classes, listed)
+        images = _read_listed(train, classes, request, name)
+        _check_filled(train, images)
+        return images
+    if held_out is None:
+        raise InputError(f"{root} has no test images of its own: it has no train/ and test/")
+    strangers = sorted(set(class_folders(held_out)) - set(classes))
+    if strangers:
+        raise InputError(f"{held_out} has classes that {train} has not: {_some(strangers)}")
+    return _read_listed(held_out, classes, request, name)
+
+
+def _read_listed(folder: Path, classes: Sequence[str], request: Request, name: str) -> ImageSet:
+    """The images below `folder`; label -1 throughout where `classes` is empty."""
+    groups = enumerate(folder / c for c in classes) if classes else [(-1, folder)]
+    listed = [(file, label) for label, place in groups for file in pictures_in(place)]
+    if not listed:
+        raise _no_images(folder)
     files = [file for file, _ in listed]
     pictures = read_pictures(files, folder, request.size, request.channels)
     judge(files, pictures.bad, folder, request.skip_corrupt)
     bad = set(pictures.bad)
     labels = torch.tensor([label for i, (_, label) in enumerate(listed) if i not in bad])
-    return ImageSet(pictures.images, labels, tuple(classes), root.resolve().name)
+    return ImageSet(pictures.images, labels, tuple(classes), name)
 
 
 def _held_out(root: Path) -> Path | None:
@@ -108,18 +116,22 @@ def judge(files: Sequence[Path], bad: Sequence[int], root: Path, skip: bool) -> 
     warnings.warn(f"{count}; they were left out", stacklevel=2)
 
 
-def _check_listed(
-    folder: Path, classes: Sequence[str], listed: Sequence[tuple[Path, int]]
-) -> None:
-    if not listed:
-        kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-        raise InputError(f"no images in {folder}: put some there ({kinds})")
-    filled = {label for _, label in listed}
-    empty = [name for i, name in enumerate(classes) if i not in filled]
+def _no_images(folder: Path) -> InputError:
+    others = sorted(p.name for p in folder.rglob("*") if p.is_file())
+    found = f"only {_some(others)}" if others else "it is empty"
+    kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+    return InputError(f"no images in {folder}, {found}: put some there ({kinds})")
+
+
+def _check_filled(folder: Path, images: ImageSet) -> None:
+    """Refuse what nothing can be learnt from: a class without images, or one image in all."""
+    empty = [n for n, count in zip(images.class_names, images.counts(), strict=False) if not count]
     if empty:
-        raise InputError(f"class folders without images in {folder}: {_some(empty)}")
-    if len(listed) == 1:
-        raise InputError(f"one image only in {folder} ({listed[0][0].name}): at least 2 are needed")
+        raise InputError(
+            f"class folders without images in {folder}: {_some(empty)}; fill or remove them"
+        )
+    if len(images) == 1:
+        raise InputError(f"one image only in {folder}: at least 2 are needed")
 
 
 def _is_picture(path: Path) -> bool:

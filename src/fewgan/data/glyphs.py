@@ -43,16 +43,15 @@ SCRIPTS: dict[str, tuple[tuple[int, int], ...]] = {
     "Nko": ((0x7CA, 0x7EA),),
     "Tifinagh": ((0x2D30, 0x2D65),),
     "Lao": ((0xE81, 0xEAE),),
-    "Old Italic": ((0x10300, 0x1031E),),
-    "Phonetic": ((0x250, 0x2AF),),
     "Canadian Syllabics": ((0x1401, 0x1676),),
+    "Phonetic": ((0x250, 0x2AF),),
 }
+_STYLES = ("", "-Bold", "-Oblique", "-Italic", "-BoldOblique", "-BoldItalic")
 FACES = (
-    "DejaVuSans DejaVuSerif DejaVuSansMono STIXGeneral DejaVuSans-Bold DejaVuSerif-Bold "
-    "DejaVuSansMono-Bold STIXGeneralBol DejaVuSans-Oblique DejaVuSerif-Italic "
-    "DejaVuSansMono-Oblique STIXGeneralItalic DejaVuSans-BoldOblique DejaVuSerif-BoldItalic "
-    "DejaVuSansMono-BoldOblique STIXGeneralBolIta cmr10 cmss10 cmtt10 cmb10"
-).split()
+    *(f"DejaVu{kind}{style}" for style in _STYLES for kind in ("Sans", "Serif", "SansMono")),
+    *(f"STIXGeneral{style}" for style in ("", "Bol", "Italic", "BolIta")),
+    *("cmr10", "cmss10", "cmtt10", "cmb10"),
+)  # as far as they exist: the serif is italic where the others are oblique
 
 _EM = 96  # pixels at which letters are rendered before they are scaled to their box
 _BOX = 42  # longest side of a letter in a drawing of 64 pixels, before distortion
@@ -118,7 +117,9 @@ def _fonts() -> dict[str, tuple[ImageFont.FreeTypeFont, frozenset[int]]]:
     from matplotlib.ft2font import FT2Font
 
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    paths = {face: str(folder / f"{face}.ttf") for face in FACES if (folder / f"{face}.ttf").exists()}
+    paths = {
+        face: str(folder / f"{face}.ttf") for face in FACES if (folder / f"{face}.ttf").exists()
+    }
     basic = ImageFont.Layout.BASIC
     return {
         face: (
@@ -255,7 +256,7 @@ def read(request: Request) -> ImageSet:
 
 SOURCE = Source(
     "glyphs",
-    "letters of 13 scripts in 20 faces, distorted; 400 classes x 20 drawings, 64x64 grey "
+    "letters of 12 scripts in 20 faces, distorted; 400 classes x 20 drawings, 64x64 grey "
     "(glyphs:CLASSESxDRAWINGS)",
     LICENCE,
     read,

@@ -8,16 +8,19 @@ decodes again. Labels are no part of it.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from fewgan.data.resize import SIZES
 from fewgan.errors import InputError
 from fewgan.files import atomic, cache_folder, read_json, sha256_file, write_json
 
@@ -28,6 +31,7 @@ MEMORY_LIMIT = 2 * 2**30
 """Bytes of pixels above which a set is mapped from its file instead of being read into memory."""
 _RECIPE = 1  # raise it whenever the same file would decode to other bytes
 _CHUNK = 512  # pictures decoded before they are written out
+T = TypeVar("T")
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F")
 
 
@@ -63,7 +67,8 @@ def read_pictures(
     record, pixels = path.with_suffix(".json"), path.with_suffix(".bytes")
     if not (record.is_file() and _whole(record, pixels)):
         size = size or _native_size(files)
-        channels = channels or (1 if all(_is_grey(file) for file in files) else 3)
+        grey = channels is None and all(_or_none(partial(_is_grey, f)) is not False for f in files)
+        channels = channels or (1 if grey else 3)
         write_json(record, _decode_into(pixels, files, size, channels))
     content = read_json(record)
     return Pictures(_open(pixels, content["shape"]), tuple(content["bad"]))
@@ -95,7 +100,7 @@ def _decode_into(
 ) -> dict[str, object]:
     """Decode all files into `pixels`, chunk by chunk; returns what the record says of them."""
     digest, bad = hashlib.sha256(), []
-    with atomic(pixels) as partial, partial.open("wb") as out:
+    with atomic(pixels) as unfinished, unfinished.open("wb") as out:
         for position, image in enumerate(_decoded(files, size, channels)):
             if image is None:
                 bad.append(position)
@@ -110,22 +115,25 @@ def _decode_into(
 
 
 def _decoded(files: Sequence[Path], size: int, channels: int) -> Iterator[bytes | None]:
-    """The pixels of each file in order, None for a bad one; Pillow decodes without Python's lock."""
+    """The pixels of each file in order, None for a bad one; Pillow works outside Python's lock."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(files), _CHUNK):
             chunk = files[start : start + _CHUNK]
-            yield from pool.map(lambda file: _decode_or_none(file, size, channels), chunk)
+            yield from pool.map(
+                lambda file: _or_none(lambda: decode(file, size, channels).tobytes()), chunk
+            )
 
 
-def _decode_or_none(path: Path, size: int, channels: int) -> bytes | None:
+def _or_none(read: Callable[[], T]) -> T | None:
+    """What `read` returns, or None: a broken file makes Pillow's readers raise anything at all."""
     try:
-        return decode(path, size, channels).tobytes()
-    except Exception:  # noqa: BLE001 - a broken file makes Pillow's readers raise anything at all
+        return read()
+    except Exception:
         return None
 
 
 def decode(path: Path, size: int, channels: int) -> np.ndarray:
-    """One picture as uint8 [channels, size, size]: upright, on white, centre square, antialiased."""
+    """One picture as uint8 [channels, size, size]: upright, on white, centre-cropped."""
     with Image.open(path) as image:
         plain = _plain(image).convert("L" if channels == 1 else "RGB")
     side = min(plain.size)
@@ -145,27 +153,26 @@ def _plain(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
-    return image if image.mode == "L" else image.convert("L" if image.mode in _GREY_MODES else "RGB")
+    return (
+        image if image.mode == "L" else image.convert("L" if image.mode in _GREY_MODES else "RGB")
+    )
 
 
 def _is_grey(path: Path) -> bool:
-    """Whether a picture shows no colour, however it is stored; a broken one says nothing."""
-    try:
-        with Image.open(path) as image:
-            if image.mode.partition(";")[0] in _GREY_MODES:
-                return True
-            red, green, blue = _plain(image).convert("RGB").split()
-            return red.tobytes() == green.tobytes() == blue.tobytes()
-    except Exception:  # noqa: BLE001 - as above
-        return True
+    """Whether a picture shows no colour, however it is stored."""
+    with Image.open(path) as image:
+        if image.mode.partition(";")[0] in _GREY_MODES:
+            return True
+        red, green, blue = _plain(image).convert("RGB").split()
+    return red.tobytes() == green.tobytes() == blue.tobytes()
+
+
+def _shorter_side(path: Path) -> int:
+    with Image.open(path) as image:
+        return min(image.size)
 
 
 def _native_size(files: Iterable[Path]) -> int:
-    sides = []
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                sides.append(min(image.size))
-        except Exception:  # noqa: BLE001 - as above
-            continue
-    return min(sides, default=32)
+    """The shorter side of the smallest picture, no more than an image set may have."""
+    sides = [_or_none(partial(_shorter_side, file)) for file in files]
+    return min([side for side in sides if side], default=SIZES.stop - 1)

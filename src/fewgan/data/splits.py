@@ -68,9 +68,7 @@ def holdout(labels: Tensor, fraction: float, generator: Generator) -> tuple[Tens
     return (~mask).nonzero().flatten(), mask.nonzero().flatten()
 
 
-def shots(
-    labels: Tensor, k: int, generator: Generator, class_names: Sequence[str] = ()
-) -> Tensor:
+def shots(labels: Tensor, k: int, generator: Generator, class_names: Sequence[str] = ()) -> Tensor:
     """Draw k images of each class that occurs in `labels`.
 
     Returns:
@@ -104,9 +102,7 @@ def support_query(
     return support, torch.cat([order[k : k + q] for order in drawn])
 
 
-def tasks(
-    labels: Tensor, classes: Sequence[int], k: int, generator: Generator
-) -> Iterator[Task]:
+def tasks(labels: Tensor, classes: Sequence[int], k: int, generator: Generator) -> Iterator[Task]:
     """Endless few-shot tasks: a class drawn with replacement, k support images, the rest as query.
 
     Raises:

@@ -9,7 +9,7 @@ from fewgan.errors import InputError
 
 
 class Accuracy(NamedTuple):
-    """Share of right answers over all images, and in each class [K] (NaN for a class without any)."""
+    """Share of right answers over all images, and in each class [K] (NaN where it has none)."""
 
     overall: float
     per_class: Tensor

@@ -36,7 +36,7 @@ def inception_score(logits: Tensor, *, splits: int = 10, seed: int = 0) -> tuple
 
 
 def _score(log_p: Tensor) -> Tensor:
-    """exp of the mean KL of each row's distribution [n, K] from their mixture, a scalar."""
+    """Exp of the mean KL of each row's distribution [n, K] from their mixture, a scalar."""
     p = log_p.exp()
     # A class that no image shows has p log p = 0, not NaN.
     entropy_of_mean = -torch.special.xlogy(p.mean(0), p.mean(0)).sum()

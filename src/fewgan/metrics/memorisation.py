@@ -81,15 +81,15 @@ def memorisation(
     )
 
 
-def _equal_terms(
-    fake: Tensor, train: Tensor, holdout: Tensor, seed: int
-) -> tuple[Tensor, Tensor]:
+def _equal_terms(fake: Tensor, train: Tensor, holdout: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """Nearest distances [N] to equally many training and held-out images.
 
     More images lie nearer, so sets of different size would not compare.
     """
     generator = torch.Generator().manual_seed(seed)
     n = min(len(train), len(holdout))
-    parts = (x[torch.randperm(len(x), generator=generator)[:n].to(x.device)] for x in (train, holdout))
+    parts = (
+        x[torch.randperm(len(x), generator=generator)[:n].to(x.device)] for x in (train, holdout)
+    )
     to_train, to_holdout = (nearest(fake, part)[0] for part in parts)
     return to_train, to_holdout

@@ -22,7 +22,9 @@ from fewgan.errors import InputError
 from fewgan.metrics.extractors.base import Extractor
 
 
-def lpips(taps_a: Sequence[Tensor], taps_b: Sequence[Tensor], weights: Sequence[Tensor] | None = None) -> Tensor:
+def lpips(
+    taps_a: Sequence[Tensor], taps_b: Sequence[Tensor], weights: Sequence[Tensor] | None = None
+) -> Tensor:
     """Perceptual distance [N] of N image pairs from their feature maps.
 
     Args:

@@ -45,11 +45,20 @@ def optimizer_state(optimizer: Optimizer) -> tuple[Tensors, list[dict[str, Any]]
 
 
 def load_optimizer_state(optimizer: Optimizer, tensors: Tensors, groups: list[Any]) -> None:
-    """Put back what `optimizer_state` took."""
+    """Put back what `optimizer_state` took.
+
+    Moments get the memory layout of their parameter: the fused Adam walks both flat in memory, so
+    that a channels-last weight with a contiguous moment would be updated with others' moments.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     entries: dict[int, Tensors] = {}
     for name, tensor in tensors.items():
         index, key = name.split(".", 1)
-        entries.setdefault(int(index), {})[key] = tensor
+        parameter = parameters[int(index)]
+        alike = parameter.detach() if tensor.shape == parameter.shape else tensor
+        entries.setdefault(int(index), {})[key] = torch.empty_like(
+            alike, dtype=tensor.dtype, device=tensor.device
+        ).copy_(tensor)
     optimizer.load_state_dict({"state": entries, "param_groups": groups})
 
 

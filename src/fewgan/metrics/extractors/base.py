@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from fewgan.data.imageset import to_float
 
 Made = TypeVar("Made")
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how many parts are done, and how many there are."""
 
 
 class Outputs(NamedTuple):
@@ -63,6 +65,7 @@ class Extractor:
         network: The network, on the device where the work is done.
         class_names: What its class scores stand for; empty when they are not a data set's classes.
         notes: What a reader of its figures should know, such as its own test accuracy.
+        progress: Told after every batch; None for silence.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Extractor:
         self.class_names = class_names
         self.notes = notes
         self.batch = batch
+        self.progress: Progress | None = None
 
     @property
     def dim(self) -> int:
@@ -128,8 +132,11 @@ class Extractor:
 
     def _batches(self, images: Tensor) -> Iterator[Tensor]:
         device = next(self.network.parameters()).device
-        for chunk in images.split(self.batch):
-            yield self.network.prepare(chunk.to(device))
+        for start in range(0, len(images), self.batch):
+            yield self.network.prepare(images[start : start + self.batch].to(device))
+            if self.progress:
+                done = min(start + self.batch, len(images))
+                self.progress(f"{self.name} features", done, len(images))
 
 
 def match_channels(x: Tensor, channels: int) -> Tensor:

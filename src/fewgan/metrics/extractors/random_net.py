@@ -29,7 +29,7 @@ class RandomNetwork(FeatureNetwork):
             if isinstance(module, nn.Conv2d | nn.Linear):
                 # Orthogonal rows, scaled so that a layer keeps the size of its input.
                 nn.init.orthogonal_(module.weight, gain=nn.init.calculate_gain("leaky_relu", 0.2))
-                nn.init.zeros_(module.bias)
+                nn.init.zeros_(module.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> Outputs:
         """Features [N, dim] and no class scores [N, 0]."""

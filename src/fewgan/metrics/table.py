@@ -1,0 +1,244 @@
+"""The table of metrics: how each is asked of generated images, and what stands in for perfection.
+
+To add a metric: one file with a pure function of features, and one row in `METRICS` whose function
+hands it what it needs from the `Context`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import sqrt
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from fewgan.data.imageset import ImageSet
+from fewgan.errors import InputError
+from fewgan.metrics.accuracy import Accuracy, accuracy
+from fewgan.metrics.cas import classification_accuracy_score
+from fewgan.metrics.diversity import diversity_ratio, in_class_diversity
+from fewgan.metrics.extractors.base import Extractor, Outputs
+from fewgan.metrics.extractors.in_domain import in_domain_extractor
+from fewgan.metrics.features import FeatureCache
+from fewgan.metrics.fid import fid
+from fewgan.metrics.inception_score import inception_score
+from fewgan.metrics.kid import kid, kid_interval, kid_subsets
+from fewgan.metrics.memorisation import Audit, memorisation
+from fewgan.metrics.perceptual import perceptual_diversity
+from fewgan.metrics.prdc import prdc
+
+Better = Literal["higher", "lower"]
+BOOTSTRAP_AT_MOST = 2000  # images a side; beyond, the spread of KID comes from subsets of 1,000
+SPLIT_FROM = 1000  # images; below, the Inception Score is not split
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything that a metric may look at.
+
+    Attributes:
+        fake: Generated images, or the real ones that stand in for them.
+        reference: Held-out real images.
+        train: The images that the generator was trained on.
+        extractor: Gives the features.
+        seed: Of every random choice.
+        k: Neighbours for precision, recall, density and coverage.
+        stand_in: `fake` holds real images.
+        cache: Keeps what the extractor gave.
+    """
+
+    fake: ImageSet
+    reference: ImageSet
+    train: ImageSet
+    extractor: Extractor
+    seed: int = 0
+    k: int = 5
+    stand_in: bool = False
+    cache: FeatureCache = field(default_factory=FeatureCache)
+
+    def outputs(self, images: ImageSet, extractor: Extractor | None = None) -> Outputs:
+        """Features and class scores; those of real images are kept on disk."""
+        real = self.stand_in or images is not self.fake
+        return self.cache.outputs(extractor or self.extractor, images, keep=real)
+
+    def pair(self) -> tuple[Tensor, Tensor]:
+        """Features of the generated and of the held-out images."""
+        return self.outputs(self.fake).features, self.outputs(self.reference).features
+
+
+@dataclass(frozen=True)
+class Value:
+    """One number that a metric gives; the fields are those of `suite.Figure`."""
+
+    name: str
+    value: float | None
+    better: Better = "higher"
+    spread: float | None = None
+    spread_is: str = ""
+    per_class: Tensor | None = None
+    note: str = ""
+    extractor: Extractor | None = None  # where it was not the context's
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of the table.
+
+    Attributes:
+        compute: The figures for the context's generated images.
+        real: The context with real images in place of the generated ones, for the honest ceiling.
+    """
+
+    compute: Callable[[Context], list[Value]]
+    real: Callable[[Context], Context]
+
+
+# --- what stands in for the generated images ----------------------------------------------------
+
+
+def _train_images(context: Context) -> Context:
+    """As many training images as there are generated ones, or all of them."""
+    generator = torch.Generator().manual_seed(context.seed)
+    chosen = torch.randperm(len(context.train), generator=generator)[: len(context.fake)]
+    return replace(context, fake=context.train.take(chosen), stand_in=True)
+
+
+def _held_out_images(context: Context) -> Context:
+    """The held-out images, which the judge has not seen either."""
+    return replace(context, fake=context.reference, stand_in=True)
+
+
+def _half_held_out(context: Context) -> Context:
+    """One half of the held-out images, to be set against the other."""
+    generator = torch.Generator().manual_seed(context.seed)
+    order = torch.randperm(len(context.reference), generator=generator)
+    one, other = order.chunk(2) if len(order) > 1 else (order, order)
+    fake, reference = context.reference.take(one), context.reference.take(other)
+    return replace(context, fake=fake, reference=reference, stand_in=True)
+
+
+# --- the metrics --------------------------------------------------------------------------------
+
+
+def _fid(context: Context) -> list[Value]:
+    try:
+        return [Value("fid", fid(*context.pair()), "lower")]
+    except InputError as reason:
+        return [replace(v, note=f"in place of FID: {reason}") for v in _kid(context)]
+
+
+def _kid(context: Context) -> list[Value]:
+    a, b = context.pair()
+    value = kid(a, b)
+    if max(len(a), len(b)) <= BOOTSTRAP_AT_MOST:
+        interval = kid_interval(a, b, seed=context.seed)
+        spread, what = (interval.high - interval.low) / 2, "half of the 95 % bootstrap interval"
+    else:
+        spread, what = kid_subsets(a, b, seed=context.seed)[1], "std over 100 subsets of 1,000"
+    return [Value("kid", value, "lower", spread, what)]
+
+
+def _inception_score(context: Context) -> list[Value]:
+    logits = context.outputs(context.fake).logits
+    splits = 10 if len(logits) >= SPLIT_FROM else 1
+    mean, std = inception_score(logits, splits=splits, seed=context.seed)
+    spread, what = (std, "std over 10 splits") if splits > 1 else (None, "")
+    return [Value("is", mean, "higher", spread, what)]
+
+
+def _prdc(context: Context) -> list[Value]:
+    fake, real = context.pair()
+    return [Value(name, v) for name, v in prdc(real, fake, context.k)._asdict().items()]
+
+
+def _accuracy(context: Context) -> list[Value]:
+    judge = _judge(context)
+    found = accuracy(context.outputs(context.fake, judge).logits, context.fake.labels)
+    return _accuracy_values("accuracy", found, len(context.fake), judge)
+
+
+def _judge(context: Context) -> Extractor:
+    """The extractor if it knows these very classes, else a classifier of the training images."""
+    if not context.fake.class_names:
+        raise InputError("class accuracy needs images with classes")
+    if context.extractor.class_names == context.fake.class_names:
+        return context.extractor
+    return in_domain_extractor(
+        context.train,
+        test=context.reference,
+        seed=context.seed,
+        progress=context.extractor.progress,
+    )
+
+
+def _cas(context: Context) -> list[Value]:
+    found = classification_accuracy_score(
+        context.fake, context.reference, seed=context.seed, progress=context.extractor.progress
+    )
+    return _accuracy_values("cas", found, len(context.reference))
+
+
+def _accuracy_values(
+    name: str, found: Accuracy, n: int, judge: Extractor | None = None
+) -> list[Value]:
+    error = sqrt(found.overall * (1 - found.overall) / n)
+    return [
+        Value(name, found.overall, "higher", error, "standard error", found.per_class, "", judge),
+        Value(f"{name}_worst_class", _least(found.per_class), extractor=judge),
+    ]
+
+
+def _lpips(context: Context) -> list[Value]:
+    found = perceptual_diversity(context.extractor, context.fake, seed=context.seed)
+    note = "mean over 50 pairs inside each class; uncalibrated: no LPIPS weights for this network"
+    return [Value("lpips", float(found.nanmean()), per_class=found, note=note)]
+
+
+def _diversity(context: Context) -> list[Value]:
+    fake, real = (_diversity_of(context, images) for images in (context.fake, context.reference))
+    ratio = diversity_ratio(fake, real)
+    return [
+        Value("diversity", float(ratio.nanmean()), per_class=ratio),
+        Value("diversity_worst_class", _least(ratio)),
+    ]
+
+
+def _diversity_of(context: Context, images: ImageSet) -> Tensor:
+    features = context.outputs(images).features
+    return in_class_diversity(features, images.labels.clamp(min=0), len(images.class_names) or 1)
+
+
+def _memorisation(context: Context) -> list[Value]:
+    found = audit(context)
+    error = sqrt(found.copies * (1 - found.copies) / len(context.fake))
+    return [
+        Value("copies", found.copies, "lower", error, "standard error"),
+        Value("nearer_to_train", found.nearer_to_train, "lower"),
+        Value("nearest_ratio", found.ratio, "higher"),
+    ]
+
+
+def audit(context: Context) -> Audit:
+    """The memorisation audit of the context's images, with the pairs for the side-by-side sheet."""
+    fake, holdout = context.pair()
+    train = context.outputs(context.train).features
+    return memorisation(fake, train, holdout, seed=context.seed)
+
+
+def _least(per_class: Tensor) -> float:
+    """The smallest value that is one; NaN when none is."""
+    known = per_class[~per_class.isnan()]
+    return float(known.min()) if len(known) else float("nan")
+
+
+METRICS: dict[str, Metric] = {
+    "fid": Metric(_fid, _train_images),
+    "kid": Metric(_kid, _train_images),
+    "is": Metric(_inception_score, _train_images),
+    "prdc": Metric(_prdc, _train_images),
+    "accuracy": Metric(_accuracy, _held_out_images),
+    "cas": Metric(_cas, _train_images),
+    "lpips": Metric(_lpips, _train_images),
+    "diversity": Metric(_diversity, _train_images),
+    "memorisation": Metric(_memorisation, _half_held_out),
+}
