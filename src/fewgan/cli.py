@@ -382,6 +382,9 @@ def main(tokens: Sequence[str] | None = None) -> int:
         return _complain(str(error) or "interrupted", 130)
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        place = error.filename or "the output"
+        return _complain(f"{place}: {error.strerror}; check the path, the space and the rights", 2)
     return 0
 
 

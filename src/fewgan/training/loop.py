@@ -106,7 +106,7 @@ class Trainer:
         meta = {"step": self.step, "images": self.feed.seen, "seconds": self.seconds}
         meta |= {"best": self.best, "log": self.log.mark, "groups": groups, "rng": rng_rest}
         checkpoint.write(self.folder.best if path_is_best else self.folder.last, tensors, meta)
-        if path_is_best or self.best is None:
+        if path_is_best or (self.step and self.best is None):
             about = {key: meta[key] for key in ("step", "images", "seconds", "best")}
             checkpoint.write(self.folder.weights_file, self.ema.module.state_dict(), about)
 
@@ -123,9 +123,13 @@ class Trainer:
                 state = checkpoint.within(f"optimizer.{name}", tensors)
                 checkpoint.load_optimizer_state(optimizer, state, meta["groups"][name])
             self.step, self.seconds, self.best = meta["step"], meta["seconds"], meta["best"]
+        elif self.folder.best.exists() or self.folder.log_file.stat().st_size:
+            raise InputError(f"{self.folder.last} is missing: put it back, or start a new run")
         if self.engine.main:
             self.log = Log(self.folder.log_file, meta["log"])
         self.engine.wait()
+        if not self.folder.last.exists():
+            self.save()  # from here on, a missing checkpoint is a lost one
 
     # --- the loop -------------------------------------------------------------------------------
 
@@ -173,7 +177,10 @@ class Trainer:
                 saved = now
             if self.engine.any(pressed.is_set()):
                 self.save()
-                raise Interrupted
+                raise Interrupted(
+                    f"interrupted at step {self.step}, all is saved: "
+                    f"fewgan resume {self.folder.path} goes on"
+                )
         if self.step % self.config.check_every and self.step < self.config.steps:
             self._check()  # out of time between two checks
             self.save()

@@ -7,8 +7,10 @@ the scores over ImageNet's 1,000 classes, for a score in the manner of the Incep
 
 Bytes are scaled as (x - 127) / 128, which the weights were trained with: only then do the first
 layer's statistics on photographs agree with those its batch norm has kept (with ImageNet's usual
-mean and deviation they are far off). Images are brought to 128 pixels, not 224: the sets here have
-32 to 64 pixels, and a quarter of the work makes a CPU's wait bearable.
+mean and deviation they are far off). Images are brought to 96 pixels, not 224: the sets here have
+32 to 64 pixels, the work is an eighth, and on CIFAR-10 with 150 images a side KID tells blur, noise
+and swapped halves from real images as surely as at 128 pixels. The middle tells them at least as
+surely as the end.
 """
 
 from pathlib import Path
@@ -26,7 +28,7 @@ from fewgan.metrics.extractors.base import (
 )
 from fewgan.metrics.extractors.weights import read_state
 
-SIDE = 128
+SIDE = 96
 # Blocks of the 16 that keep one resolution and width, as [first, last) of each stage.
 STAGES = ((0, 1), (1, 3), (3, 5), (5, 8), (8, 11), (11, 15), (15, 16))
 MIDDLE = 5  # the tap after blocks 8 to 10: 112 channels at 1/16 of the side
@@ -61,7 +63,7 @@ class EfficientNetLite0(FeatureNetwork):
         )
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Bytes to 128 pixels in about [-1, 1]."""
+        """Bytes to 96 pixels in about [-1, 1]."""
         x = resize(match_channels(images.float(), 3), self.side)
         return x.sub(127).div(128).contiguous(memory_format=torch.channels_last)
 

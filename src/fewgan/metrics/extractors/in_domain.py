@@ -42,7 +42,7 @@ class Recipe:
     batch: int = 128
     peak: float = 4e-3
     weight_decay: float = 0.02
-    shift: int = 2
+    shift: int = 1
 
     def steps(self, images: int) -> int:
         """Optimiser steps for a set of `images` images."""

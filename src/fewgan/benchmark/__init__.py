@@ -1,0 +1,1 @@
+"""Protocols: how a run is measured, so that every method is measured alike."""

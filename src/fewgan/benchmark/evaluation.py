@@ -1,0 +1,187 @@
+"""Measure a run against real images that it was not trained on."""
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fewgan import data
+from fewgan.data.imageset import ImageSet
+from fewgan.errors import InputError
+from fewgan.files import write_json
+from fewgan.metrics.extractors import Extractor, default_extractor, get_extractor
+from fewgan.metrics.progress import progress_bars
+from fewgan.metrics.suite import audit_images, measure
+from fewgan.report.grids import grid, memorisation_sheet, save_png, variation_panel
+from fewgan.report.grids import by_class as images_by_class
+from fewgan.training import selection
+from fewgan.training.run import Checkpoint, Run
+
+METRICS = ("fid", "kid", "is", "prdc", "accuracy", "diversity", "memorisation")
+"""Measured unless others are asked for; `cas` and `lpips` take longer."""
+
+
+@dataclass(frozen=True)
+class RealImages:
+    """The real images of an evaluation, labelled as the model counts.
+
+    Attributes:
+        reference: Held out from training.
+        train: Trained on.
+        judge: What an in-domain classifier is trained on: all of the data set's training split,
+            or, where there is none, the images that the run was trained on.
+    """
+
+    reference: ImageSet
+    train: ImageSet
+    judge: ImageSet
+
+
+def evaluate(
+    run: Run | str | Path,
+    data: str,
+    *,
+    metrics: Sequence[str] | None = None,
+    n: int = 5000,
+    extractor: str | None = None,
+    weights: Path | None = None,
+    seed: int = 0,
+    which: Checkpoint = "best",
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Measure a run, write `evaluation.json` and the pictures that go with it.
+
+    Args:
+        run: A run or its folder.
+        data: A named data set or a folder: its test split, what the run held out of it, or all of
+            it when the run never saw it.
+        metrics: Names of metrics; `METRICS` when left out.
+        n: Number of images to generate, and at most of real images to compare with.
+        extractor: Network that sees the images; what suits their channels when left out.
+        weights: File of the extractor's weights, for those that need one.
+        seed: Seed of the samples and of every draw in the metrics.
+        which: The best checkpoint, or the last.
+        progress: Show bars on standard error.
+
+    Returns:
+        `figures` (each a mapping with its card), `data`, `checkpoint`, `n`, `seed`, `seconds`.
+
+    Raises:
+        InputError: The run, the data, a metric or the extractor cannot be used as asked.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    began = time.perf_counter()
+    real = real_images(run, data)
+    real = replace(real, reference=_at_most(real.reference, n, seed))
+    fake = run.imageset(n, seed=seed, which=which)
+    with progress_bars() if progress else contextlib.nullcontext() as bars:
+        name = extractor or _default(run, real)
+        eyes = get_extractor(
+            name, data=real.judge, test=real.reference, weights=weights, seed=seed, progress=bars
+        )
+        plain = [_as_run(images, run) for images in (real.reference, real.train)]
+        figures = measure(fake, *plain, metrics or METRICS, eyes, seed=seed)
+        _draw(run, fake, *plain, eyes, which)
+    result = {
+        "data": data,
+        "checkpoint": which,
+        "n": n,
+        "seed": seed,
+        "seconds": round(time.perf_counter() - began, 1),
+        "figures": [figure.model_dump(mode="json") for figure in figures],
+    }
+    about = run.about[which]
+    for figure in result["figures"]:  # type: ignore[attr-defined]
+        figure["card"] |= {"steps": about["step"], "images_seen": about["images"]}
+    write_json(run.path / "evaluation.json", result)
+    return result
+
+
+def real_images(run: Run, name: str) -> RealImages:
+    """Find the real images to measure a run with, and make sure that none was trained on.
+
+    Raises:
+        InputError: They have other channels or classes than the run, or all were trained on.
+    """
+    config, division = run.folder.read_config(), run.folder.read_splits()
+    source = selection.load_source(config)
+    train = selection.training_images(source, division)
+    size = run.spec.size
+    if data.has_test_split(name):
+        reference = data.load(name, "test", size=size)
+        judge = _shared(data.load(name, "train", size=size), train.class_names, name)
+    else:
+        reference, judge = data.load(name, "train", size=size), train
+        if reference.digest == division.digest:
+            if "holdout" not in division.parts or not len(division.indices("holdout")):
+                raise InputError(
+                    f"every image of {name} was trained on, so nothing is left to measure with: "
+                    "give other --data, or train again with a --holdout"
+                )
+            reference = division.take(reference, "holdout")
+    if reference.channels != run.spec.channels:
+        kinds = {1: "grey", 3: "colour"}
+        raise InputError(
+            f"{name} has {kinds[reference.channels]} images and {run.path} makes "
+            f"{kinds[run.spec.channels]} ones: give data of that kind"
+        )
+    return RealImages(_shared(reference, train.class_names, name), train, judge)
+
+
+def _shared(images: ImageSet, class_names: tuple[str, ...], name: str) -> ImageSet:
+    """The images of the classes that were trained on, numbered as the model does."""
+    if not class_names or not images.class_names:
+        return images
+    missing = [c for c in class_names if c not in images.class_names]
+    if missing:
+        raise InputError(f"{name} has no class {missing[0]!r}, which the run was trained on")
+    places = [images.class_names.index(c) for c in class_names]
+    return selection.as_model(images.of_classes(places), places)
+
+
+def _as_run(images: ImageSet, run: Run) -> ImageSet:
+    """The images without their classes when the run knows none."""
+    if run.class_names:
+        return images
+    return replace(images, labels=torch.full_like(images.labels, -1), class_names=())
+
+
+def _default(run: Run, real: RealImages) -> str:
+    """The extractor that suits the channels, where it can be made from these images."""
+    name = default_extractor(run.spec.channels)
+    return name if real.judge.class_names or name != "in-domain" else "random"
+
+
+def _at_most(images: ImageSet, n: int, seed: int) -> ImageSet:
+    if len(images) <= n:
+        return images
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    return images.take(order[:n].sort().values)
+
+
+def _draw(
+    run: Run,
+    fake: ImageSet,
+    reference: ImageSet,
+    train: ImageSet,
+    eyes: Extractor,
+    which: Checkpoint,
+    pairs: int = 24,
+) -> None:
+    """Draw the pictures of the report: interpolation, in-class variation, memorisation sheet."""
+    rows = len(run.class_names) or 8
+    save_png(grid(run.interpolate(rows=rows, which=which), 10), run.folder.samples / "interpolation.png")
+    if run.class_names:
+        sets = (images_by_class(s.images, s.labels, run.class_names) for s in (reference, fake))
+        save_png(variation_panel(*sets), run.folder.samples / "variation.png")
+    audit = audit_images(fake, reference, train, eyes)
+    ours, theirs = audit.pairs[:pairs].unbind(1)
+    distances = audit.distances[:pairs]
+    sheet = memorisation_sheet(
+        fake.images[ours], train.images[theirs], distances, distances < audit.threshold
+    )
+    save_png(sheet, run.folder.samples / "memorisation.png")

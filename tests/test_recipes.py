@@ -1,0 +1,56 @@
+"""Every recipe: its settings are valid, and it trains into a run that can be opened."""
+
+from pathlib import Path
+
+import pytest
+
+import fewgan
+from fewgan import api, data, methods
+from fewgan.cli import main
+
+RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
+TINY = {
+    "data": "digits", "steps": 2, "batch-size": 8, "check-images": 40, "width": 4, "d-width": 4,
+}  # fmt: skip
+
+
+@pytest.fixture(params=RECIPES, ids=lambda path: path.stem)
+def recipe(request) -> Path:
+    return request.param
+
+
+def test_settings_are_known_in_range_and_kept(recipe):
+    given = api.read_config(recipe)
+    kind = methods.find(given.pop("method"))
+    config = api.make_config(kind, given)
+    resolved = config.model_dump() | config.settings
+    assert {name: resolved[name] for name in given} == given
+
+
+def test_data_set_exists_and_names_the_file(recipe):
+    config = api.read_config(recipe)
+    assert config["data"] in data.sources()
+    assert recipe.stem == f"{config['data']}-{config['method']}"
+
+
+def test_comment_says_what_to_expect_and_how_long(recipe):
+    lines = recipe.read_text(encoding="utf-8").splitlines()
+    comment = " ".join(line for line in lines if line.startswith("#"))
+    assert lines[0].startswith("# ")
+    assert "Expect" in comment
+    assert any(word in comment for word in ("second", "minute", "hour"))
+
+
+def test_trains_on_stand_in_data_into_a_run_that_draws(recipe, tmp_path):
+    flags = [word for name, value in TINY.items() for word in (f"--{name}", str(value))]
+    out = tmp_path / "run"
+    assert main(["train", "--config", str(recipe), *flags, "--out", str(out)]) == 0
+    run = fewgan.load(out)
+    config = api.read_config(recipe)
+    assert run.model["method"] == config["method"]
+    assert run.sample(3).shape == (3, 1, config["size"], config["size"])
+    repeated = api.read_config(out / "config.yaml")
+    assert repeated["steps"] == 2
+    assert repeated["g_lr"] == api.make_config(
+        methods.find(config.pop("method")), config
+    ).settings["g_lr"]  # fmt: skip
