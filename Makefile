@@ -61,7 +61,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/memory.py
 
 docs: $(DOCS_STAMP)
-	$(BIN)/zensical build --clean
+	$(BIN)/zensical build --clean --strict
 	@echo "The site is in site/: open site/index.html"
 
 clean:

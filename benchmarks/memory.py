@@ -1,6 +1,6 @@
 """Peak memory of training on MNIST and of sampling ten thousand images, each in its own process.
 
-    python benchmarks/memory.py [--data mnist] [--out benchmarks/results/memory.json]
+python benchmarks/memory.py [--data mnist] [--out benchmarks/results/memory.json]
 """
 
 import argparse

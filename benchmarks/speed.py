@@ -130,7 +130,11 @@ class ConstantFeed:
     """Draws nothing: always the same tensors, so that only arithmetic is left in a step."""
 
     def __init__(self, feed: Feed, latent_dim: int) -> None:
-        self._batch, self._normal, self._labels = feed.batch(), feed.normal(latent_dim), feed.labels()
+        self._batch, self._normal, self._labels = (
+            feed.batch(),
+            feed.normal(latent_dim),
+            feed.labels(),
+        )
 
     def batch(self) -> object:
         return self._batch

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import make_blobs, write_folder
 from PIL import Image
 
+from conftest import make_blobs, write_folder
 from fewgan.cli import main
 from fewgan.files import read_json, write_json
 
-TINY = "--size 16 --width 4 --batch-size 8 --steps 2 --check-images 20".split()
+TINY = ["--size", "16", "--width", "4", "--batch-size", "8", "--steps", "2", "--check-images", "20"]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Two hundred random corruptions of a run folder: two hundred clear errors, never a wrong result."""
+"""Two hundred random corruptions of a run folder: two hundred clear errors."""
 
 import random
 import shutil

@@ -21,6 +21,7 @@ from fewgan.training.settings import RunSettings
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 """Print one JSON object instead of tables."""
 Which = Literal["best", "last"]
+DEFAULTS = RunSettings()
 
 app = App(
     name="fewgan",
@@ -165,17 +166,18 @@ def _train_app(name: str) -> App:
     if not name:
 
         @inner.default
-        def overview(run: Annotated[RunSettings, general] = RunSettings()) -> None: ...
+        def overview(run: Annotated[RunSettings, general] = DEFAULTS) -> None: ...
 
         return inner
     kind = methods.find(name)
     own = Parameter(name="*", group=Group(f"Settings of {name}", sort_key=2))
     settings: Any = kind.Settings
+    defaults = settings()
 
     def main(
         *,
-        run: Annotated[RunSettings, general] = RunSettings(),
-        method: Annotated[settings, own] = settings(),
+        run: Annotated[RunSettings, general] = DEFAULTS,
+        method: Annotated[settings, own] = defaults,
         config: Path | None = None,
         out: Path | None = None,
         as_json: Json = False,
@@ -398,4 +400,3 @@ def _one_line(error: InputError | CycloptsError) -> str:
 def _complain(message: str, code: int) -> int:
     print(f"fewgan: {message}", file=sys.stderr)
     return code
-

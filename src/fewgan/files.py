@@ -21,7 +21,7 @@ from fewgan.errors import InputError
 
 
 def cache_folder() -> Path:
-    """Where fetched data and trained extractors are kept: `$FEWGAN_HOME`, else `~/.cache/fewgan`."""
+    """Where data and trained extractors are kept: `$FEWGAN_HOME`, else `~/.cache/fewgan`."""
     return Path(os.environ.get("FEWGAN_HOME") or Path.home() / ".cache" / "fewgan")
 
 
@@ -101,7 +101,7 @@ def _tensor_seal(tensors: Mapping[str, Tensor], meta: str) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         digest.update(f"|{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -16,7 +16,9 @@ from fewgan.report.grids import class_grid, grid, save_gif, save_png
 from fewgan.training.run import Checkpoint, Run
 
 
-def picture_of(images: torch.Tensor, labels: torch.Tensor, class_names: Sequence[str]) -> Image.Image:
+def picture_of(
+    images: torch.Tensor, labels: torch.Tensor, class_names: Sequence[str]
+) -> Image.Image:
     """A grid with a row for each class, or a plain one when there is only one class or none."""
     if len(labels.unique()) > 1:
         return class_grid(images, labels, class_names)
@@ -34,7 +36,9 @@ def check_output(path: Path, overwrite: bool) -> None:
     if path.is_dir() and path.suffix:
         raise InputError(f"{path} is a folder: choose another --out")
     if not path.parent.exists():
-        raise InputError(f"there is no folder {path.parent} to write {path.name} into: make it first")
+        raise InputError(
+            f"there is no folder {path.parent} to write {path.name} into: make it first"
+        )
 
 
 def save_samples(

@@ -1,6 +1,6 @@
 import torch
-from conftest import make_blobs
 
+from conftest import make_blobs
 from fewgan.data.feed import Feed
 from fewgan.data.imageset import to_bytes, to_float
 

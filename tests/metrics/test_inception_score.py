@@ -24,6 +24,7 @@ def test_worked_by_hand():
     assert inception_score(logits, splits=1)[0] == pytest.approx(math.exp(kl))
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of torchmetrics, on memory and one split
 @pytest.mark.parametrize("splits", [1, 4, 10])
 def test_agrees_with_torchmetrics(monkeypatch, splits):
     from torchmetrics.image.inception import InceptionScore

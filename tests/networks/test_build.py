@@ -83,7 +83,9 @@ def test_projection_is_the_sum_of_both_parts():
     head = heads.Projection(4, 3, lambda module: module)
     features, y = torch.randn(5, 4), torch.tensor([0, 1, 2, 1, 0])
     linear = features @ head.real.weight[0] + head.real.bias
-    torch.testing.assert_close(head(features, y), linear + (head.embedding.weight[y] * features).sum(1))
+    torch.testing.assert_close(
+        head(features, y), linear + (head.embedding.weight[y] * features).sum(1)
+    )
 
 
 def test_spectral_norm_bounds_every_layer():
@@ -102,7 +104,9 @@ def test_reference_parameter_counts():
     reference = NetworkSettings(trunk="resnet", width=256, d_width=128, norm="batch", d_norm="none")
     spec = ImageSpec(3, 32, 10)
     count = lambda module: sum(p.numel() for p in module.parameters())  # noqa: E731
-    assert count(Discriminator(reference, spec, heads.Projection)) / 1e6 == pytest.approx(1.06, abs=0.02)
+    assert count(Discriminator(reference, spec, heads.Projection)) / 1e6 == pytest.approx(
+        1.06, abs=0.02
+    )
     assert count(Generator(reference, spec)) / 1e6 == pytest.approx(4.30, abs=0.03)
 
 

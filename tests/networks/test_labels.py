@@ -10,7 +10,9 @@ def test_instance_norm_equals_torch():
     torch.nn.init.normal_(norm.scale)
     torch.nn.init.normal_(norm.shift)
     h, y = torch.randn(4, 5, 6, 6), torch.tensor([0, 2, 1, 2])
-    expected = F.instance_norm(h) * norm.scale[y][:, :, None, None] + norm.shift[y][:, :, None, None]
+    expected = (
+        F.instance_norm(h) * norm.scale[y][:, :, None, None] + norm.shift[y][:, :, None, None]
+    )
     torch.testing.assert_close(norm(h, y), expected)
 
 

@@ -1,9 +1,9 @@
 import math
 
 import torch
-from conftest import make_blobs
 from torch import nn
 
+from conftest import make_blobs
 from fewgan.training.monitor import Monitor, loss_alarm
 
 

@@ -16,8 +16,8 @@ from fewgan.files import write_json
 from fewgan.metrics.extractors import Extractor, default_extractor, get_extractor
 from fewgan.metrics.progress import progress_bars
 from fewgan.metrics.suite import audit_images, measure
-from fewgan.report.grids import grid, memorisation_sheet, save_png, variation_panel
 from fewgan.report.grids import by_class as images_by_class
+from fewgan.report.grids import grid, memorisation_sheet, save_png, variation_panel
 from fewgan.training import selection
 from fewgan.training.run import Checkpoint, Run
 
@@ -83,10 +83,10 @@ def evaluate(
         eyes = get_extractor(
             name, data=real.judge, test=real.reference, weights=weights, seed=seed, progress=bars
         )
-        plain = [_as_run(images, run) for images in (real.reference, real.train)]
-        figures = measure(fake, *plain, metrics or METRICS, eyes, seed=seed)
-        _draw(run, fake, *plain, eyes, which)
-    result = {
+        reference, train = _as_run(real.reference, run), _as_run(real.train, run)
+        figures = measure(fake, reference, train, metrics or METRICS, eyes, seed=seed)
+        _draw(run, RealImages(reference, train, real.judge), fake, eyes, which)
+    result: dict[str, Any] = {
         "data": data,
         "checkpoint": which,
         "n": n,
@@ -95,7 +95,7 @@ def evaluate(
         "figures": [figure.model_dump(mode="json") for figure in figures],
     }
     about = run.about[which]
-    for figure in result["figures"]:  # type: ignore[attr-defined]
+    for figure in result["figures"]:
         figure["card"] |= {"steps": about["step"], "images_seen": about["images"]}
     write_json(run.path / "evaluation.json", result)
     return result
@@ -164,24 +164,25 @@ def _at_most(images: ImageSet, n: int, seed: int) -> ImageSet:
 
 
 def _draw(
-    run: Run,
-    fake: ImageSet,
-    reference: ImageSet,
-    train: ImageSet,
-    eyes: Extractor,
-    which: Checkpoint,
-    pairs: int = 24,
+    run: Run, real: RealImages, fake: ImageSet, eyes: Extractor, which: Checkpoint, pairs: int = 24
 ) -> None:
     """Draw the pictures of the report: interpolation, in-class variation, memorisation sheet."""
     rows = len(run.class_names) or 8
-    save_png(grid(run.interpolate(rows=rows, which=which), 10), run.folder.samples / "interpolation.png")
+    save_png(
+        grid(run.interpolate(rows=rows, which=which), 10), run.folder.samples / "interpolation.png"
+    )
     if run.class_names:
-        sets = (images_by_class(s.images, s.labels, run.class_names) for s in (reference, fake))
-        save_png(variation_panel(*sets), run.folder.samples / "variation.png")
-    audit = audit_images(fake, reference, train, eyes)
-    ours, theirs = audit.pairs[:pairs].unbind(1)
+        ours, theirs = (
+            images_by_class(s.images, s.labels, run.class_names) for s in (fake, real.reference)
+        )
+        save_png(variation_panel(theirs, ours), run.folder.samples / "variation.png")
+    audit = audit_images(fake, real.reference, real.train, eyes)
+    generated, nearest = audit.pairs[:pairs].unbind(1)
     distances = audit.distances[:pairs]
     sheet = memorisation_sheet(
-        fake.images[ours], train.images[theirs], distances, distances < audit.threshold
+        fake.images[generated],
+        real.train.images[nearest],
+        distances,
+        distances < audit.threshold,
     )
     save_png(sheet, run.folder.samples / "memorisation.png")

@@ -1,8 +1,10 @@
 """The adversarial game in its usual forms: pure functions of logits [N].
 
+The generator's `bce` is the non-saturating one.
+
 | form | discriminator | generator | source |
 |---|---|---|---|
-| `bce` | softplus(-D(x)) + softplus(D(G)) | softplus(-D(G)), non-saturating | Goodfellow et al. 2014 |
+| `bce` | softplus(-D(x)) + softplus(D(G)) | softplus(-D(G)) | Goodfellow et al. 2014 |
 | `hinge` | max(0, 1 - D(x)) + max(0, 1 + D(G)) | -D(G) | Miyato et al. 2018 |
 | `least-squares` | (D(x) - 1)^2 + D(G)^2, halved | (D(G) - 1)^2, halved | Mao et al. 2017 |
 | `wasserstein` | D(G) - D(x) | -D(G) | Arjovsky et al. 2017 |

@@ -109,7 +109,7 @@ class GAN(Method):
     def _descend(self, player: str, terms: Terms) -> None:
         optimizer = self.optimizers[player]
         optimizer.zero_grad()
-        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        torch.stack(list(terms.values())).sum().backward()
         optimizer.step()
 
 

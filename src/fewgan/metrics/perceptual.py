@@ -10,7 +10,6 @@ weights, every channel counts 1: distances then rank images of one set and are *
 to be compared with published LPIPS.
 """
 
-import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from torch import Tensor
 from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
 from fewgan.metrics.extractors.base import Extractor
+from fewgan.metrics.extractors.weights import read_state
 
 
 def lpips(
@@ -54,15 +54,11 @@ def linear_weights(path: Path) -> list[Tensor]:
     Raises:
         InputError: The file is missing or holds no such weights.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        names = sorted(name for name in state if name.startswith("lin") and "weight" in name)
-        found = [state[name].flatten() for name in names]
-    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, TypeError):
-        raise InputError(f"cannot read LPIPS weights from {path}: give the authors' file") from None
-    if not found:
+    state = read_state(path)
+    names = sorted(name for name in state if name.startswith("lin") and "weight" in name)
+    if not names:
         raise InputError(f"{path} holds no LPIPS weights: give the authors' file")
-    return found
+    return [state[name].flatten() for name in names]
 
 
 def perceptual_diversity(

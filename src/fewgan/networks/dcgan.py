@@ -101,12 +101,10 @@ class DCGANDiscriminator(nn.Module):
         for i, (a, b) in enumerate(zip([channels, *widths[:-1]], widths, strict=True)):
             inputs = a + (joined[1] if i == joined[0] else 0)
             conv = nn.Conv2d(inputs, b, 4, stride=2, padding=1)
+            initialise(conv)
             norm = make_norm(b) if i else nn.Identity()
-            self.stages.append(nn.Sequential(conv, norm, nn.LeakyReLU(0.2)))
+            self.stages.append(nn.Sequential(wrap(conv), norm, nn.LeakyReLU(0.2)))
         self.features = 16 * widths[-1]
-        initialise(self)
-        for stage in self.stages:
-            stage[0] = wrap(stage[0])  # type: ignore[index]
 
     def pool(self, h: Tensor) -> Tensor:
         """Features [N,F] of the last stage's output: all of it, as the 4x4 places matter."""

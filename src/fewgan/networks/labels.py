@@ -51,8 +51,10 @@ class LabelNorm(nn.Module):
         else:
             # Group norm with one channel a group is instance norm, and keeps channels-last.
             h = F.group_norm(h, h.shape[1])
-        row = torch.zeros(1, dtype=torch.long, device=h.device) if self.classes == 1 else y
-        scale, shift = (F.embedding(row, table) for table in (self.scale, self.shift))
+        scale, shift = self.scale, self.shift
+        if self.classes > 1:
+            assert y is not None, "a conditional generator needs labels"
+            scale, shift = F.embedding(y, scale), F.embedding(y, shift)
         return torch.addcmul(shift[:, :, None, None], h, scale[:, :, None, None])
 
     def extra_repr(self) -> str:

@@ -1,5 +1,6 @@
 """The residual trunks of SNGAN (Miyato et al. 2018, tables 3 to 5) for 32 and 64 px."""
 
+import itertools
 from collections.abc import Callable
 
 import torch
@@ -67,7 +68,7 @@ class ResNetGenerator(nn.Module):
         super().__init__()
         widths = [width * m for m in GENERATOR[size]]
         self.project = nn.Linear(latent_dim, 16 * widths[0])
-        pairs = zip(widths[:-1], widths[1:], strict=True)
+        pairs = itertools.pairwise(widths)
         self.blocks = nn.ModuleList([UpBlock(a, b, make_norm) for a, b in pairs])
         self.norm = make_norm(widths[-1])
         self.to_image = nn.Conv2d(widths[-1], channels, 3, padding=1)

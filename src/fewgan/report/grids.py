@@ -164,9 +164,7 @@ def save_png(image: Image.Image, path: Path) -> None:
         image.save(partial, format="PNG", optimize=True)
 
 
-def save_gif(
-    frames: Tensor | Sequence[Image.Image], path: Path, *, milliseconds: int = 80
-) -> None:
+def save_gif(frames: Tensor | Sequence[Image.Image], path: Path, *, milliseconds: int = 80) -> None:
     """Write frames ([N,C,H,W], or pictures of one size) as an endless GIF, atomically.
 
     Raises:

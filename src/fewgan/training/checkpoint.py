@@ -68,7 +68,8 @@ def load_optimizer_state(optimizer: Optimizer, tensors: Tensors, groups: list[An
 def rng_state() -> tuple[Tensors, dict[str, Any]]:
     """State of the global generators of torch (CPU and GPUs), numpy and Python."""
     version, words, gauss = random.getstate()
-    _, keys, place, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002
+    numpy: Any = np.random.get_state(legacy=True)  # noqa: NPY002
+    _, keys, place, has_gauss, cached = numpy
     tensors = {"torch": torch.get_rng_state(), "numpy": torch.from_numpy(keys.astype(np.int64))}
     if torch.cuda.is_available():
         states = torch.cuda.get_rng_state_all()

@@ -66,9 +66,7 @@ class Engine:
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         mean = self.accelerator.reduce(flat, "mean")
         with torch.no_grad():
-            for tensor, part in zip(
-                tensors, mean.split([t.numel() for t in tensors]), strict=True
-            ):
+            for tensor, part in zip(tensors, mean.split([t.numel() for t in tensors]), strict=True):
                 tensor.copy_(part.view_as(tensor))
 
     def any(self, flag: bool) -> bool:
@@ -82,5 +80,3 @@ class Engine:
         """Wait until every process is here."""
         if self.world > 1:
             self.accelerator.wait_for_everyone()
-
-

@@ -1,11 +1,11 @@
 """The run folder: what a run leaves behind, checked whenever it is read.
 
-    config.yaml         all settings; `fewgan train --config config.yaml` repeats the run
-    model.json          how to build what samples, and the seals of the two files that never change
-    splits.json         which images were trained on, and which were held out
-    model.safetensors   the averaged sampler at the best checkpoint
-    checkpoint/         best.safetensors and last.safetensors, everything for an exact resume
-    metrics.jsonl       one line for each logged step
+config.yaml         all settings; `fewgan train --config config.yaml` repeats the run
+model.json          how to build what samples, and the seals of the two files that never change
+splits.json         which images were trained on, and which were held out
+model.safetensors   the averaged sampler at the best checkpoint
+checkpoint/         best.safetensors and last.safetensors, everything for an exact resume
+metrics.jsonl       one line for each logged step
 """
 
 import hashlib

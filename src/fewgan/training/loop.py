@@ -25,7 +25,7 @@ AUTOSAVE = 60.0  # seconds between checkpoints when checks are rarer
 PICTURE_COLUMNS = 10  # samples of each class in the grid of fixed latents
 
 
-class Interrupted(KeyboardInterrupt):  # noqa: N818 - like its base, it is no error
+class Interrupted(KeyboardInterrupt):
     """The person pressed Ctrl-C; the state is saved, and `fewgan resume` goes on."""
 
 
@@ -103,7 +103,11 @@ class Trainer:
         for name, optimizer in self.method.optimizers.items():
             state, groups[name] = checkpoint.optimizer_state(optimizer)
             tensors |= checkpoint.under(f"optimizer.{name}", state)
-        meta = {"step": self.step, "images": self.feed.seen, "seconds": self.seconds}
+        meta: dict[str, Any] = {
+            "step": self.step,
+            "images": self.feed.seen,
+            "seconds": self.seconds,
+        }
         meta |= {"best": self.best, "log": self.log.mark, "groups": groups, "rng": rng_rest}
         checkpoint.write(self.folder.best if path_is_best else self.folder.last, tensors, meta)
         if path_is_best or (self.step and self.best is None):

@@ -87,7 +87,9 @@ class Tracker(Listener):
 
         try:
             kind = LOGGER_TYPE_TO_CLASS[name]
-            self.tracker = kind("tracker", folder) if kind.requires_logging_directory else kind("fewgan")
+            self.tracker = (
+                kind("tracker", folder) if kind.requires_logging_directory else kind("fewgan")
+            )
             self.tracker.start()
         except (ImportError, NameError):
             raise InputError(

@@ -9,10 +9,10 @@ from fewgan.data import splits
 from fewgan.data.imageset import ImageSet, class_index
 from fewgan.data.splits import Division
 from fewgan.errors import InputError
-from fewgan.training.settings import RunSettings
+from fewgan.training.settings import RunConfig
 
 
-def load_source(settings: RunSettings) -> ImageSet:
+def load_source(settings: RunConfig) -> ImageSet:
     """Everything that the data set offers for training, before any choice."""
     return data.load(
         settings.data,
@@ -23,7 +23,7 @@ def load_source(settings: RunSettings) -> ImageSet:
     )
 
 
-def choose(settings: RunSettings, source: ImageSet) -> Division:
+def choose(settings: RunConfig, source: ImageSet) -> Division:
     """Choose the training images: classes, then hold-out, then shots, each with the seed.
 
     Returns:
@@ -63,7 +63,9 @@ def training_images(source: ImageSet, division: Division) -> ImageSet:
     """
     whole = len(division.indices("train")) == len(source)
     # Taking everything would copy a set that may be memory-mapped.
-    images = source if whole and source.digest == division.digest else division.take(source, "train")
+    images = (
+        source if whole and source.digest == division.digest else division.take(source, "train")
+    )
     return as_model(images, list(division.classes["model"]))
 
 

@@ -133,7 +133,7 @@ def test_other_weights_are_refused(resnet_file, tmp_path):
 def test_damaged_and_foreign_files_are_refused(tmp_path):
     path = tmp_path / "w.pth"
     path.write_bytes(b"torn")
-    with pytest.raises(InputError, match="not a file of weights"):
+    with pytest.raises(InputError, match="damaged or not a file of weights"):
         load_published(seeded(ResNet56, 0), path)
     for state in ({}, {"head": torch.zeros(1)}, {"linear.bias": torch.zeros(3)}):
         torch.save(state, path)
@@ -164,15 +164,15 @@ def photographs():
 
     names = ("china.jpg", "flower.jpg")
     pictures = [torch.from_numpy(load_sample_image(n).copy()).permute(2, 0, 1) for n in names]
-    return torch.stack([p[:, 100:400, 170:470] for p in pictures])
+    return torch.stack([p[:, :, 106:533] for p in pictures])
 
 
-def test_imagenet_knows_a_daisy_family_flower_and_a_palace(photographs):
-    logits = get_extractor("imagenet").logits(photographs)
+def test_imagenet_knows_a_palace_and_a_daisy(photographs):
+    extractor = get_extractor("imagenet")
+    extractor.network.side = 224  # as it was trained
+    logits = extractor.logits(photographs)
     assert logits.shape == (2, 1000)
-    top = logits.topk(5).indices.tolist()
-    assert 698 in top[0]  # palace
-    assert 985 in top[1]  # daisy
+    assert logits.argmax(1).tolist() == [698, 985]
 
 
 def test_imagenet_agrees_with_the_package(photographs):

@@ -97,8 +97,8 @@ class Extractor:
 
     @cached_property
     def identity(self) -> str:
-        """SHA-256 of the name and every weight: equal identities give equal features."""
-        digest = hashlib.sha256(self.name.encode())
+        """SHA-256 of name, input size and weights: equal identities give equal features."""
+        digest = hashlib.sha256(f"{self.name}|{self.network.side}".encode())
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(f"|{name}|{tuple(tensor.shape)}|".encode())
             digest.update(tensor.cpu().contiguous().numpy().tobytes())

@@ -28,7 +28,7 @@ class Recipe:
 
     Attributes:
         epochs: Passes over the images, as long as that is not more than `most_images`.
-        most_images: Images seen at most: 5 epochs of MNIST.
+        most_images: Images seen at most: 6 epochs of MNIST.
         least_steps: Optimiser steps at least, however few images there are.
         batch: Images a step.
         peak: Highest learning rate of the one-cycle schedule (Smith & Topin 2018).
@@ -37,7 +37,7 @@ class Recipe:
     """
 
     epochs: int = 20
-    most_images: int = 300_000
+    most_images: int = 360_000
     least_steps: int = 100
     batch: int = 128
     peak: float = 4e-3
