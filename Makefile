@@ -33,12 +33,15 @@ $(DOCS_STAMP): $(STAMP)
 	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[docs]'
 	@touch $@
 
-# An interrupted demo goes on where it stopped; a finished one is kept, and the next stands beside it.
+# An interrupted demo goes on where it stopped; a finished one stays, and the next stands beside it.
 demo: $(STAMP)
 	@run=runs/demo; \
-	if [ -e $$run/report.html ]; then run=$$run-$$(date +%Y%m%d-%H%M%S); fi; \
-	if [ -e $$run/model.json ]; then $(BIN)/fewgan resume $$run; \
-	else $(BIN)/fewgan train --config recipes/digits-acgan.yaml --out $$run; fi && \
+	if [ -e $$run/checkpoint/last.safetensors ] && [ ! -e $$run/report.html ]; then \
+		$(BIN)/fewgan resume $$run; \
+	else \
+		if [ -e $$run ]; then run=$$run-$$(date +%Y%m%d-%H%M%S); fi; \
+		$(BIN)/fewgan train --config recipes/digits-acgan.yaml --out $$run; \
+	fi && \
 	$(BIN)/fewgan evaluate $$run --data digits --n 1000 && \
 	$(BIN)/fewgan report $$run && \
 	echo && \

@@ -326,9 +326,13 @@ def compare(*runs: Path, out: Path | None = None, as_json: Json = False) -> None
         out: FILE.md or FILE.html to write.
         as_json: Print one JSON object instead of tables.
     """
-    from fewgan import api
+    from fewgan import outputs
 
-    _finish(api.compare_runs(runs, out), as_json)
+    rows, table = outputs.compare_runs(runs, out)
+    if as_json:
+        _show(rows, True)
+    else:
+        Console().print(table)
 
 
 @app.command
@@ -341,20 +345,12 @@ def report(run: Path, *, as_json: Json = False) -> None:
         run: The run folder.
         as_json: Print one JSON object instead of tables.
     """
-    from fewgan import api
+    from fewgan import outputs
 
-    _show({"report": str(api.write_report(run))}, as_json)
+    _show(outputs.save_report(run), as_json)
 
 
 # --- printing and leaving ---------------------------------------------------------------------
-
-
-def _finish(result: tuple[Any, Any], as_json: bool) -> None:
-    rows, table = result
-    if as_json:
-        _show(rows, True)
-    else:
-        Console().print(table)
 
 
 def _show(result: dict[str, Any] | list[dict[str, Any]], as_json: bool) -> None:

@@ -12,7 +12,12 @@ from fewgan import data
 from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
 from fewgan.files import atomic
+from fewgan.report.card import write_card
+from fewgan.report.compare import rows_of, write_comparison
 from fewgan.report.grids import class_grid, grid, save_gif, save_png
+from fewgan.report.page import write_report
+from fewgan.report.terminal import comparison_table
+from fewgan.report.view import RunView
 from fewgan.training.run import Checkpoint, Run
 
 
@@ -161,3 +166,37 @@ def _preview(images: ImageSet, rows: int = 20, columns: int = 10) -> ImageSet:
     classes = [c for c, n in enumerate(images.counts()) if n][:rows]
     firsts = [(images.labels == c).nonzero().flatten()[:columns] for c in classes]
     return images.take(torch.cat(firsts))
+
+
+def save_report(path: Path) -> dict[str, Any]:
+    """Write `report.html` and the card `README.md` into a run folder.
+
+    Raises:
+        InputError: This is no run folder, or it is damaged.
+    """
+    view = RunView.read(path)
+    report = write_report(view, view.path / "report.html")
+    return {"report": str(report), "card": str(write_card(view, view.path / "README.md"))}
+
+
+def compare_runs(paths: Sequence[Path], out: Path | None) -> tuple[list[dict[str, Any]], Any]:
+    """Put runs side by side; write the comparison to `out` if it is given.
+
+    Returns:
+        A row for each run, and a table for a terminal.
+
+    Raises:
+        InputError: There are no runs, or one is damaged or was not evaluated.
+    """
+    if not paths:
+        raise InputError("name the runs to compare: fewgan compare RUN RUN")
+    views = [RunView.read(path) for path in paths]
+    for view in views:
+        if not view.figures:
+            raise InputError(
+                f"{view.path} was not evaluated: "
+                f"fewgan evaluate {view.path} --data {view.config['data']}"
+            )
+    if out:
+        write_comparison(views, out)
+    return rows_of(views), comparison_table(views)

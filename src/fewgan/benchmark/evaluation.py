@@ -183,6 +183,6 @@ def _draw(
         fake.images[generated],
         real.train.images[nearest],
         distances,
-        distances < audit.threshold,
+        distances <= audit.threshold,
     )
     save_png(sheet, run.folder.samples / "memorisation.png")

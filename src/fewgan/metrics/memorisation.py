@@ -35,7 +35,9 @@ class Audit:
         copies: Share of generated images no further from a training image than `threshold`.
         threshold: The distance within which an image counts as a copy.
         excess: How much more often than by chance the nearest real image is a training image: 0 for
-            new images, 1 for copies, below 0 for images far from all real ones by accident.
+            new images, 1 for copies. Where the held-out images are of another source than the
+            training images (other writers, as in MNIST), real images fall below 0: compare with
+            them.
         ratio: Median over images of nearest-train over nearest-holdout distance, 0 for copies. Its
             value for new images depends on M and H: compare with real images.
         pairs: int64 [N, 2], (generated, nearest training image) indices, most suspicious first:

@@ -139,7 +139,7 @@ class Discriminator(nn.Module):
         wrap: Callable[[nn.Module], nn.Module] = spectral_norm if settings.spectral else _as_is
         width = settings.d_width or settings.width
         make = trunk_for(settings, spec.size).discriminator
-        self.trunk: Any = make(
+        trunk: Any = make(
             spec.channels,
             spec.size,
             width,
@@ -147,7 +147,8 @@ class Discriminator(nn.Module):
             wrap,
             head.joins(spec.classes, **options),
         )
-        self.head: Head = head(self.trunk.features, spec.classes, wrap, **options)
+        self.trunk = trunk
+        self.head = head(trunk.features, spec.classes, wrap, **options)
         channels_last(self)
 
     def features(self, x: Tensor, y: Tensor | None) -> Tensor:

@@ -51,7 +51,8 @@ class LabelNorm(nn.Module):
         else:
             # Group norm with one channel a group is instance norm, and keeps channels-last.
             h = F.group_norm(h, h.shape[1])
-        scale, shift = self.scale, self.shift
+        scale: Tensor = self.scale
+        shift: Tensor = self.shift
         if self.classes > 1:
             assert y is not None, "a conditional generator needs labels"
             scale, shift = F.embedding(y, scale), F.embedding(y, shift)
