@@ -20,14 +20,16 @@ from fewgan.errors import InputError, invalid, unknown
 from fewgan.methods.base import Method
 from fewgan.networks.build import ImageSpec
 from fewgan.outputs import picture_of
+from fewgan.report.card import write_card
 from fewgan.report.grids import save_png
+from fewgan.report.view import RunView
 from fewgan.training import checkpoint, selection
 from fewgan.training.engine import Engine
 from fewgan.training.folder import RunFolder, check_free
 from fewgan.training.loop import Listener, Trainer, check_world
-from fewgan.training.progress import Bar, Tracker
+from fewgan.training.progress import Bar, Tracker, check_tracker
 from fewgan.training.run import Run
-from fewgan.training.settings import RunConfig, RunSettings
+from fewgan.training.settings import DEFAULT_STEPS, RunConfig, RunSettings
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
@@ -57,6 +59,7 @@ def train(
     config = make_config(kind, {"data": data, **settings})
     engine = Engine(config.device)
     check_world(config, engine.world)
+    check_tracker(config.track)
     path = Path(out) if out else default_out(kind.name, config.data)
     if engine.main:
         check_free(path)
@@ -135,6 +138,8 @@ def make_config(kind: type[Method], values: dict[str, Any]) -> RunConfig:
     settings = _validate(kind.Settings, {k: v for k, v in values.items() if k in own})
     rest = {k: v for k, v in values.items() if k in general}
     rest["data"] = str(rest["data"])
+    if rest.get("steps") is None and rest.get("minutes") is None:
+        rest["steps"] = DEFAULT_STEPS
     fixed = {"fewgan": __version__, "method": kind.name, "settings": settings.model_dump()}
     return _validate(RunConfig, {**fixed, **rest})
 
@@ -221,6 +226,8 @@ def _fit(
         trainer.load()
         trainer.run()
         engine.wait()
+        if engine.main:
+            write_card(RunView.read(folder.path), folder.path / "README.md")
     return Run(folder.path)
 
 

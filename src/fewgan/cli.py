@@ -53,7 +53,7 @@ def list_methods(*, as_json: Json = False) -> None:
 
 @data_app.command(name="list")
 def list_data(*, as_json: Json = False) -> None:
-    """List the named data sets, where they come from and whether they are here.
+    """List the named data sets, what they hold and how to get them.
 
     Example: `fewgan data list`
     """
@@ -283,6 +283,7 @@ def evaluate(
     metrics: str | None = None,
     n: int = 5000,
     extractor: str | None = None,
+    weights: Path | None = None,
     seed: int = 0,
     checkpoint: Which = "best",
     as_json: Json = False,
@@ -297,15 +298,23 @@ def evaluate(
         metrics: From fid, kid, is, prdc, accuracy, cas, lpips, diversity, memorisation.
         n: Number of images to generate, and at most of real ones.
         extractor: Network that sees the images; what suits the data when left out.
+        weights: File with the network's published weights, for those that need one.
         seed: Seed of the samples and of every draw in the metrics.
         checkpoint: Which checkpoint is measured.
         as_json: Print one JSON object instead of tables.
     """
     from fewgan.benchmark import evaluation
 
-    names = metrics.split(",") if metrics else None
+    names = [name.strip() for name in metrics.split(",")] if metrics else None
     result = evaluation.evaluate(
-        run, data, metrics=names, n=n, extractor=extractor, seed=seed, which=checkpoint
+        run,
+        data,
+        metrics=names,
+        n=n,
+        extractor=extractor,
+        weights=weights,
+        seed=seed,
+        which=checkpoint,
     )
     if as_json:
         _show(result, True)

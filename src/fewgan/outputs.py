@@ -87,7 +87,8 @@ def _write_folder(run: Run, images: ImageSet, out: Path) -> None:
         # A class name comes from a stranger's folder: keep it one plain path component.
         name = run.class_names[label] if run.class_names else ""
         safe = "".join(c if c.isalnum() or c in "-_ ." else "_" for c in name).strip(". ")
-        save_png(grid(pixels[None], columns=1, scale=1), out / safe / f"{i:06d}.png")
+        mode = pixels[0] if len(pixels) == 1 else pixels.permute(1, 2, 0)
+        save_png(Image.fromarray(mode.contiguous().numpy()), out / safe / f"{i:06d}.png")
 
 
 def save_interpolation(

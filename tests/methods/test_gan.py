@@ -40,9 +40,8 @@ def value(terms):
 def test_acgan_losses_are_those_of_the_paper():
     x, y, fake, fake_y = batches()
     for classify in ("real", "real+fake"):
-        model = make(
-            "acgan", d_class_weight=0.5, g_class_weight=0.1, classify=classify, d_norm="none"
-        )
+        weights = {"d_class_weight": 0.5, "g_class_weight": 0.1}
+        model = make("acgan", classify=classify, spectral=False, **weights)
         real_v, fake_v = model.discriminator(x), model.discriminator(fake)
         source = softplus(-real_v.source).mean() + softplus(fake_v.source).mean()
         classes = cross_entropy(real_v.classes, y)

@@ -24,11 +24,21 @@ from torch.nn.functional import cross_entropy
 
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings
+from fewgan.networks.build import DNorm
 from fewgan.networks.heads import Auxiliary
 
 
 class ACGANSettings(GANSettings):
-    """Settings of `acgan`."""
+    """Settings of `acgan`: a spectrally normalised discriminator without batch statistics.
+
+    With batch norm the class head sees real and fake batches through different statistics, and
+    labels are learned late: on `digits`, 0.82 class accuracy after 2,000 steps against 0.996.
+    """
+
+    d_norm: DNorm = "none"
+    """Normalisation in the discriminator."""
+    spectral: bool = True
+    """Spectral normalisation of every layer of the discriminator."""
 
     d_class_weight: float = Field(1.0, ge=0)
     """Weight of the class loss for the discriminator, w_D."""

@@ -14,6 +14,8 @@ from fewgan.networks import dcgan, resnet
 from fewgan.networks.heads import Head
 from fewgan.networks.labels import LabelInjection, Labels, Norm
 
+DNorm = Literal["batch", "instance", "none"]
+
 
 @dataclass(frozen=True)
 class ImageSpec:
@@ -41,7 +43,7 @@ class NetworkSettings(BaseModel):
     """How the label enters the generator."""
     norm: Norm = "instance"
     """Statistics of the generator's normalisation: per image, or over the batch."""
-    d_norm: Literal["batch", "instance", "none"] = "batch"
+    d_norm: DNorm = "batch"
     """Normalisation in the discriminator."""
     spectral: bool = False
     """Spectral normalisation of every layer of the discriminator."""
@@ -61,7 +63,7 @@ TRUNKS = {
     "resnet": Trunk(resnet.ResNetGenerator, resnet.ResNetDiscriminator, (32, 64)),
 }
 
-D_NORMS: dict[str, Callable[[int], nn.Module]] = {
+D_NORMS: dict[DNorm, Callable[[int], nn.Module]] = {
     "none": lambda channels: nn.Identity(),
     "batch": nn.BatchNorm2d,
     # As in the generator: one channel a group, which keeps channels-last.

@@ -25,7 +25,7 @@ def _what(view: RunView) -> list[str]:
         "licence of the data": model["licence"],
         "images": f"{model['size']} px, {'grey' if model['channels'] == 1 else 'colour'}",
         "classes": classes,
-        "step": f"{about['step']:,} of {view.config['steps']:,}",
+        "step": f"{about['step']:,} of {view.last_step:,}",
         "images seen": f"{about['images']:,}",
         "seed": str(view.config["seed"]),
         "fewgan": model["fewgan"],

@@ -75,14 +75,12 @@ def class_grid(
         columns: Most images to a row.
 
     Raises:
-        ValueError: There is no image, or the shape is wrong.
+        ValueError: No image belongs to a class, or the shape is wrong.
     """
-    cells, wanted = _cells(images), labels.tolist()
-    rows = [
-        [cell for cell, label in zip(cells, wanted, strict=True) if label == index][:columns]
-        for index in range(len(class_names))
-    ]
-    return _sheet(rows, class_names)
+    if not ((labels >= 0) & (labels < len(class_names))).any():
+        raise ValueError(f"no image of {len(labels)} belongs to any of {len(class_names)} classes")
+    chosen = (images[labels == index][:columns] for index in range(len(class_names)))
+    return _sheet([_cells(each) if len(each) else [] for each in chosen], class_names)
 
 
 def variation_panel(

@@ -84,7 +84,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
     body = "".join(
         f'<tr><th scope="row">{escape(first)}</th>'
-        + "".join(f'<td class="n">{escape(cell)}</td>' for cell in rest)
+        # Numbers keep to one line; words may wrap.
+        + "".join(f"<td{' class=n' if len(cell) < 20 else ''}>{escape(cell)}</td>" for cell in rest)
         + "</tr>"
         for first, *rest in rows
     )
@@ -92,13 +93,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _head(view: RunView) -> str:
-    about, config = view.about, view.config
+    about = view.about
     size = f"{view.model['size']} px, {'grey' if view.model['channels'] == 1 else 'colour'}"
     names = view.model["class_names"]
     classes = f", {len(names)} classes" if names else ""
     words = (
         f"{view.model['train_images']:,} training images ({size}{classes})."
-        f" The model shown is that of step {about['step']:,} of {config['steps']:,}, picked by KID"
+        f" The model shown is that of step {about['step']:,} of {view.last_step:,}, picked by KID"
         f" against training images after {about['images']:,} images seen and"
         f" {about['seconds'] / 60:.1f} minutes; no test image had a say."
     )
@@ -129,12 +130,11 @@ def _figures(view: RunView) -> str:
             with_spread(figure),
             number(figure["real"]),
             figure["better"],
-            figure.get("spread_is") or "",
-            figure["card"].get("note") or "",
+            "; ".join(filter(None, (figure.get("spread_is"), figure["card"].get("note")))),
         ]
         for figure in view.figures
     ]
-    head = ["figure", "generated", "real images", "better", "± is", "note"]
+    head = ["figure", "generated", "real images", "better", "note"]
     cards = sorted({card_line(figure["card"]) for figure in view.figures})
     lines = "".join(f"<p>{escape(line)}.</p>" for line in cards)
     abouts = sorted({figure["card"].get("about") or "" for figure in view.figures} - {""})

@@ -86,6 +86,11 @@ class RunView:
         return self.evaluation["figures"] if self.evaluation else []
 
     @property
+    def last_step(self) -> int:
+        """The last step that was logged."""
+        return self.lines[-1]["step"] if self.lines else self.about["step"]
+
+    @property
     def losses(self) -> list[dict[str, Any]]:
         """Lines that carry losses."""
         return [line for line in self.lines if "images_per_second" in line]

@@ -32,10 +32,10 @@ class Interrupted(KeyboardInterrupt):
 class Listener:
     """Something that watches a run: a progress bar, a tracker, a drawer of pictures."""
 
-    def started(self, step: int, steps: int) -> None:
-        """Training goes on after `step` of `steps`."""
+    def started(self, step: int, share: float) -> None:
+        """Training goes on after `step`, when `share` in [0, 1] of the budget is spent."""
 
-    def stepped(self, step: int, seen_per_second: float) -> None:
+    def stepped(self, step: int, share: float, images_per_second: float) -> None:
         """A step is done; told a few times a second."""
 
     def logged(self, line: dict[str, Any]) -> None:
@@ -145,7 +145,7 @@ class Trainer:
             FewganError: A loss is no longer finite; the last good state is kept.
         """
         for listener in self.listeners:
-            listener.started(self.step, self.config.steps)
+            listener.started(self.step, self.share)
         try:
             with _ctrl_c() as pressed:
                 self._run(pressed)
@@ -157,7 +157,7 @@ class Trainer:
         since: list[Terms] = []
         began, told, saved = time.perf_counter() - self.seconds, 0.0, time.perf_counter()
         first = self.feed.seen, time.perf_counter()
-        while self.step < self.config.steps and not self._out_of_time():
+        while not self._done():
             since.append(self.method.step(self.feed))
             self.step += 1
             self.engine.average_buffers(self.method)
@@ -168,11 +168,11 @@ class Trainer:
             if now - told > 0.2:
                 told = now
                 for listener in self.listeners:
-                    listener.stepped(self.step, rate)
+                    listener.stepped(self.step, self.share, rate)
             if self.step % self.config.log_every == 0:
                 self._log_losses(since, rate)
                 since = []
-            if self.step % self.config.check_every == 0 or self.step == self.config.steps:
+            if self.step % self.config.check_every == 0 or self._done():
                 self._check()
                 self.save()
                 saved = time.perf_counter()
@@ -185,13 +185,18 @@ class Trainer:
                     f"interrupted at step {self.step}, all is saved: "
                     f"fewgan resume {self.folder.path} goes on"
                 )
-        if self.step % self.config.check_every and self.step < self.config.steps:
-            self._check()  # out of time between two checks
-            self.save()
 
-    def _out_of_time(self) -> bool:
-        limit = self.config.minutes
-        return limit is not None and self.engine.any(self.seconds >= 60 * limit)
+    @property
+    def share(self) -> float:
+        """Share of the budget, in steps or in minutes, that is spent; 1 at the end."""
+        steps, minutes = self.config.steps, self.config.minutes
+        spent = self.step / steps if steps else 0.0
+        return min(1.0, max(spent, self.seconds / (60 * minutes) if minutes else 0.0))
+
+    def _done(self) -> bool:
+        done = self.share >= 1
+        # Clocks differ between processes, counts of steps do not.
+        return self.engine.any(done) if self.config.minutes else done
 
     def _log_losses(self, since: list[Terms], rate: float) -> None:
         values = {
@@ -214,7 +219,7 @@ class Trainer:
 
     def _check(self) -> None:
         self._guard()
-        check: Check = self.monitor.check(self.ema.module, self.step / self.config.steps)
+        check: Check = self.monitor.check(self.ema.module, self.share)
         is_best = check.kid < (self.best["kid"] if self.best else float("inf"))
         if is_best:
             self.best = {"step": self.step, "kid": check.kid}

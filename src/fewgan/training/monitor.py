@@ -51,13 +51,13 @@ class Monitor:
 
     def __init__(self, images: ImageSet, sampler: nn.Module, n: int, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
-        device = images.images.device
+        self.device = images.images.device
         self.classes = max(1, int(sampler.classes))  # type: ignore[arg-type]
         self.names = images.class_names
         self.labels = torch.arange(n) % self.classes
         self.latents = sampler.latents(self.labels, generator)  # type: ignore[operator]
-        self.extractor = random_extractor(images.channels).to(device)
-        chosen = torch.randperm(len(images), generator=generator)[:n].to(device)
+        self.extractor = random_extractor(images.channels).to(self.device)
+        chosen = torch.randperm(len(images), generator=generator)[:n].to(self.device)
         real = images.take(chosen)
         self.real = self.extractor.features(real.images)
         real_labels = real.labels if self.classes > 1 else torch.zeros_like(real.labels)
@@ -66,14 +66,15 @@ class Monitor:
     @torch.no_grad()
     def generate(self, sampler: nn.Module, batch: int = 256) -> Tensor:
         """Images uint8 [n,C,H,W] of the fixed latents."""
-        device = self.real.device
         parts = zip(self.latents.split(batch), self.labels.split(batch), strict=True)
-        return torch.cat([to_bytes(sampler(z.to(device), y.to(device))) for z, y in parts])
+        return torch.cat(
+            [to_bytes(sampler(z.to(self.device), y.to(self.device))) for z, y in parts]
+        )
 
     def check(self, sampler: nn.Module, progress: float) -> Check:
         """Judge a sampler, `progress` in [0, 1] being the share of the budget that is spent."""
         features = self.extractor.features(self.generate(sampler))
-        diversity = in_class_diversity(features, self.labels.to(features.device), self.classes)
+        diversity = in_class_diversity(features, self.labels, self.classes)
         ratio = diversity_ratio(diversity, self.real_diversity)
         # A class with one real image has no variety to compare with.
         ratio = ratio[ratio.isfinite()] if ratio.isfinite().any() else torch.ones(1)

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+DEFAULT_STEPS = 4000
+
 
 class RunSettings(BaseModel):
     """What to train on, for how long, and how to look after the run."""
@@ -31,10 +33,10 @@ class RunSettings(BaseModel):
     """Mirror images at random; as suits the data when left out (photographs yes, digits no)."""
     label_prior: Literal["uniform", "data"] = "uniform"
     """Labels of generated images while training: all classes alike, or as often as in the data."""
-    steps: int = Field(4000, ge=1)
-    """Updates of the generator."""
+    steps: int | None = Field(None, ge=1)
+    """Updates of the generator; 4000 when neither steps nor minutes are given."""
     minutes: float | None = Field(None, gt=0)
-    """Stop after this many minutes of training, if the steps are not done before."""
+    """Minutes of training; with steps too, whichever ends first."""
     batch_size: int = Field(64, ge=2)
     """Images in a batch, over all processes."""
     seed: int = Field(0, ge=0, lt=2**63)
