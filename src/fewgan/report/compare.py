@@ -1,92 +1,121 @@
-"""Runs side by side, with a word where their figures cannot be compared."""
+"""Compare runs: as a table for whoever calls, as a Markdown file, or as a page with samples."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from fewgan.errors import InputError
 from fewgan.files import write_text
-from fewgan.report.page import page, picture, table
-from fewgan.report.view import RunView, label, number
+from fewgan.report.comparison import Cell, Comparison
+from fewgan.report.markdown import plain
+from fewgan.report.markdown import table as markdown_table
+from fewgan.report.markup import Html, document, framed_table, picture, section, tag
+from fewgan.report.view import RunView
 
-SAME = ("extractor", "dim", "n_fake", "n_real", "reference", "k")
-"""What two cards must agree in before their figures compare."""
-
-
-def rows_of(views: Sequence[RunView]) -> list[dict[str, Any]]:
-    """One row for each run: what it is, what it cost, and its figures by name."""
-    return [
-        {
-            "run": str(view.path),
-            "method": view.model["method"],
-            "data": view.model["data"],
-            "step": view.about["step"],
-            "images": view.about["images"],
-            "seconds": round(view.about["seconds"], 1),
-            "figures": {
-                f["name"]: {k: f.get(k) for k in ("value", "spread")} for f in view.figures
-            },
-        }
-        for view in views
-    ]
+LEGEND = (
+    "Best of a row in bold; ≈ marks what differs from it by no more than their spreads. "
+    "Nothing is marked where figures cannot be compared."
+)
 
 
-def differences(views: Sequence[RunView]) -> list[str]:
-    """Where cards disagree, in words: figures across such a difference do not compare."""
-    words = []
-    for field in SAME:
-        found = {str(f["card"].get(field)) for view in views for f in view.figures}
-        # One run may use two networks (features, and a judge of classes): compare run with run.
-        by_run = {tuple(str(f["card"].get(field)) for f in view.figures) for view in views}
-        if len(by_run) > 1:
-            words.append(f"{field} differs ({', '.join(sorted(found))})")
-    return words
+def compare(runs: Sequence[RunView], out: Path | None = None) -> Comparison:
+    """Put runs side by side, and write the table to `out` (`.md` or `.html`) if it is given.
+
+    Raises:
+        InputError: There are no runs, `out` is of another kind, or it cannot be written.
+    """
+    if not runs:
+        raise InputError("name the runs to compare: fewgan compare RUN RUN")
+    if out and out.suffix.lower() not in WRITERS:
+        raise InputError(f"--out {out}: give FILE.md or FILE.html")
+    found = Comparison(tuple(runs))
+    if out:
+        write_text(out, WRITERS[out.suffix.lower()](found))
+    return found
 
 
-def grid_of(views: Sequence[RunView]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of the table as text; the best value of each figure carries a star."""
-    names = list(dict.fromkeys(f["name"] for view in views for f in view.figures))
-    head = ["run", "method", "data", "step", "images seen", "minutes", *map(label, names)]
-    best = {name: _best(views, name) for name in names}
-    rows = []
-    for view in views:
-        values = {f["name"]: f["value"] for f in view.figures}
-        cells = [
-            number(values.get(n))
-            + (" *" if best[n] is not None and values.get(n) == best[n] else "")
-            for n in names
-        ]
-        about = view.about
-        cost = [f"{about['step']:,}", f"{about['images']:,}", f"{about['seconds'] / 60:.1f}"]
-        rows.append([view.path.name, view.model["method"], view.model["data"], *cost, *cells])
-    return head, rows
+def rows_of(runs: Sequence[RunView]) -> list[dict[str, Any]]:
+    """One mapping a run: what it is, what it cost, and its figures by name."""
+    return compare(runs).rows()
 
 
-def _best(views: Sequence[RunView], name: str) -> float | None:
-    found = [f for v in views for f in v.figures if f["name"] == name and f["value"] is not None]
-    if len(found) < 2:
-        return None
-    choose = max if found[0]["better"] == "higher" else min
-    return choose(f["value"] for f in found)
-
-
-def write_comparison(views: Sequence[RunView], out: Path) -> None:
+def write_comparison(runs: Sequence[RunView], out: Path) -> None:
     """Write the comparison as Markdown (`.md`) or as one self-contained page (`.html`).
 
     Raises:
         InputError: The suffix is another one, or the file cannot be written.
     """
-    head, rows = grid_of(views)
-    warnings = differences(views)
-    if out.suffix == ".md":
-        lines = [head, ["---"] * len(head), *rows]
-        text = "\n".join(f"| {' | '.join(c.replace('|', '/') for c in line)} |" for line in lines)
-        notes = "".join(f"\n\nNot comparable: {warning}." for warning in warnings)
-        write_text(out, f"{text}\n\n\\* best of its column{notes}\n")
-    elif out.suffix == ".html":
-        notes = "".join(f'<p class="warn">Not comparable: {w}.</p>' for w in warnings)
-        pictures = "".join(picture(v.grid, f"{v.path.name}: {v.title}") for v in views if v.grid)
-        parts = [f"<h1>Comparison</h1>{notes}", table(head, rows), "<p>* best of its column</p>"]
-        write_text(out, page("Comparison", [*parts, f'<div class="row">{pictures}</div>']))
-    else:
-        raise InputError(f"--out {out}: give FILE.md or FILE.html")
+    compare(runs, out)
+
+
+def as_markdown(found: Comparison) -> str:
+    """The table, the notes and the cards."""
+    head = ["", *map(plain, found.names), "real"]
+    rows = [[heading, *map(_markdown_cell, cells)] for heading, cells in found.table()]
+    parts = ["# Runs compared", markdown_table(head, rows), LEGEND]
+    for heading, lines in (("Notes", found.notes), ("Cards", found.cards)):
+        if lines:
+            parts += [f"## {heading}", "\n".join(f"- {plain(line)}" for line in lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = plain(cell.text)
+    return {"best": f"**{text}**", "tied": f"≈ {text}", "": text}[cell.mark]
+
+
+def as_page(found: Comparison) -> str:
+    """A self-contained page: the notes, the table, the samples side by side, the cards.
+
+    Raises:
+        InputError: A picture of a run is damaged.
+    """
+    heading = " and ".join(found.names) if len(found.names) < 3 else f"{len(found.names)} runs"
+    head = ("", *found.names, "Real against real")
+    rows = [
+        tag("tr", tag("th", name, scope="row"), *map(_html_cell, cells))
+        for name, cells in found.table()
+    ]
+    return document(
+        f"{heading} compared",
+        tag("p", "fewgan compare", class_="kicker"),
+        tag("h1", f"{heading} compared"),
+        _notes(found),
+        section("Figures", framed_table(head, [tag("tbody", *rows)], "Runs compared"), _legend()),
+        section("Samples", _samples(found)),
+        section("Cards", tag("ul", *(tag("li", card) for card in found.cards))),
+    )
+
+
+def _legend() -> Html:
+    return tag("p", LEGEND, class_="small below")
+
+
+def _html_cell(cell: Cell) -> Html:
+    if cell.mark == "best":
+        return tag("td", cell.text, tag("span", " best", class_="unseen"), class_="best")
+    return tag("td", f"≈ {cell.text}" if cell.mark == "tied" else cell.text)
+
+
+def _notes(found: Comparison) -> Html:
+    if not found.notes:
+        return Html("")
+    items = [tag("li", note) for note in found.notes]
+    heading = tag("strong", "Before you compare")
+    return tag("aside", heading, tag("ul", *items), class_="warning", aria_label="Notes")
+
+
+def _samples(found: Comparison) -> Html:
+    figures = [
+        picture(run.sample_picture, f"Grid of images generated by {name}", f"{name}: {run.method}")
+        for name, run in zip(found.names, found.runs, strict=True)
+        if run.sample_picture
+    ]
+    return tag("div", *figures, class_="several") if figures else Html("")
+
+
+WRITERS: dict[str, Callable[[Comparison], str]] = {
+    ".md": as_markdown,
+    ".html": as_page,
+    ".htm": as_page,
+}

@@ -1,183 +1,265 @@
-"""One self-contained HTML page of a run, which opens from disk and asks nobody for anything."""
+"""The report of a run: one page that opens from disk, asks nobody for anything, and shows it all.
 
-import base64
-from collections.abc import Sequence
-from html import escape
-from pathlib import Path
-from typing import Any
-
-import yaml
-
-from fewgan.files import write_text
-from fewgan.report.curves import figure_curve, loss_curves, variety_curve
-from fewgan.report.view import PICTURES, RunView, card_line, label, number, with_spread
-
-HEADLINE = ("accuracy", "coverage", "kid", "copies")
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c1e21; --soft: #62676e; --line: #dfe2e6;
-  --ground: #fff; --panel: #f6f7f9; --warn: #a4351f }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8e9eb; --soft: #a3a8af; --line: #34383e;
-  --ground: #17191c; --panel: #1f2226; --warn: #ff9b85 } }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--ground);
-  max-width: 60rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem }
-h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .4rem }
-h2 { font-size: 1.2rem; margin: 3rem 0 .8rem }
-p, figcaption, .soft { color: var(--soft); max-width: 44rem }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .8rem;
-  margin: 1.6rem 0 }
-.cards div { background: var(--panel); border-radius: .6rem; padding: .9rem 1.1rem }
-.cards b { display: block; font-size: 1.6rem; font-weight: 600 }
-.scroll { overflow-x: auto }
-table { border-collapse: collapse; width: 100%; font-size: .93rem }
-th, td { text-align: left; padding: .5rem .9rem .5rem 0; border-bottom: 1px solid var(--line);
-  vertical-align: top }
-th { font-weight: 600; white-space: nowrap } thead th { color: var(--soft); font-weight: 500 }
-td.n { font-variant-numeric: tabular-nums; white-space: nowrap }
-figure { margin: 0 0 2rem } img { max-width: 100%; height: auto; border-radius: .3rem;
-  background: #fff } svg { max-width: 100%; height: auto; display: block }
-.warn { color: var(--warn) } code, pre { font: .88rem/1.5 ui-monospace, monospace }
-pre { background: var(--panel); padding: 1rem; border-radius: .6rem; overflow-x: auto }
-.row { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1.5rem }
+It holds the figures with their cards, the pictures, the curves, the alarms, the settings and the
+commands that repeat the run.
 """
 
+import shlex
+from pathlib import Path
 
-def write_report(view: RunView, path: Path) -> Path:
-    """Write the page of a run.
+from fewgan.files import write_text
+from fewgan.metrics.suite import Figure
+from fewgan.report.curves import loss_curves, metric_curves
+from fewgan.report.markup import (
+    Html,
+    anchor,
+    document,
+    framed_table,
+    join,
+    picture,
+    section,
+    table,
+    tag,
+)
+from fewgan.report.view import RunView, step_of
+from fewgan.report.words import (
+    by_card,
+    commands,
+    count,
+    gloss,
+    number,
+    plus_minus,
+    remarks,
+    summary,
+    title,
+)
+
+KEY_FIGURES = ("fid", "kid", "coverage", "accuracy", "diversity", "copies")
+ALARMS_SHOWN = 5
+SNAPSHOTS_SHOWN = 4
+GENERATED, REAL, BETTER = "Generated", "Real against real", "Better"
+
+
+def write_report(run: RunView, path: Path | None = None) -> Path:
+    """Write the page to `path`, by default `report.html` in the run folder, and return its path.
 
     Raises:
-        InputError: It cannot be written.
+        InputError: A picture of the run is damaged, or the page cannot be written.
     """
-    parts = [
-        _head(view),
-        _alarms(view),
-        _figures(view),
-        _pictures(view),
-        _curves(view),
-        _settings(view),
-    ]
-    write_text(path, page(view.title, parts))
+    path = path or run.path / "report.html"
+    write_text(path, page(run))
     return path
 
 
-def page(title: str, parts: Sequence[str]) -> str:
-    """A whole page from its parts."""
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
-        f"<body>{''.join(parts)}</body></html>\n"
+def page(run: RunView) -> str:
+    """The report as HTML.
+
+    Raises:
+        InputError: A picture of the run is damaged.
+    """
+    sections = {
+        "Figures": _figures(run),
+        "Samples": _samples(run),
+        "Variety": _variety(run),
+        "Memorisation": _memorisation(run),
+        "Curves": _curves(run),
+        "Data and licence": _data(run),
+        "Settings": tag("details", tag("summary", "config.yaml"), tag("pre", run.config_text)),
+        "Repeat": _repeat(run),
+    }
+    shown = {name: body for name, body in sections.items() if body}
+    links = [tag("a", name, href=f"#{anchor(name)}") for name in shown]
+    return document(
+        f"{run.method} on {run.data}",
+        tag(
+            "header",
+            tag("p", f"fewgan report of {run.name}", class_="kicker"),
+            tag("h1", f"{run.method} on {run.data}"),
+            tag("p", summary(run), class_="lead"),
+            _tiles(run.figures),
+            tag("nav", *links, aria_label="Contents"),
+        ),
+        _warnings(run),
+        *(section(name, body) for name, body in shown.items()),
     )
 
 
-def picture(path: Path, caption: str) -> str:
-    """A picture inside the page, with its caption, which is also its text for those who listen."""
-    data = base64.b64encode(path.read_bytes()).decode()
-    words = escape(caption)
-    return (
-        f'<figure><img alt="{words}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{words}</figcaption></figure>"
-    )
+# --- first things first ------------------------------------------------------------------------
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of text, escaped; the first column names the row."""
-    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    body = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>'
-        # Numbers keep to one line; words may wrap.
-        + "".join(f"<td{' class=n' if len(cell) < 20 else ''}>{escape(cell)}</td>" for cell in rest)
-        + "</tr>"
-        for first, *rest in rows
-    )
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead>{body}</table></div>'
-
-
-def _head(view: RunView) -> str:
-    about = view.about
-    size = f"{view.model['size']} px, {'grey' if view.model['channels'] == 1 else 'colour'}"
-    names = view.model["class_names"]
-    classes = f", {len(names)} classes" if names else ""
-    words = (
-        f"{view.model['train_images']:,} training images ({size}{classes})."
-        f" The model shown is that of step {about['step']:,} of {view.last_step:,}, picked by KID"
-        f" against training images after {about['images']:,} images seen and"
-        f" {about['seconds'] / 60:.1f} minutes; no test image had a say."
-    )
-    by_name = {figure["name"]: figure for figure in view.figures}
-    cards = "".join(
-        f"<div>{escape(label(n))}<b>{number(by_name[n]['value'])}</b>"
-        f'<span class="soft">real images: {number(by_name[n]["real"])}</span></div>'
-        for n in HEADLINE
-        if n in by_name
-    )
-    return f'<h1>{escape(view.title)}</h1><p>{escape(words)}</p><div class="cards">{cards}</div>'
-
-
-def _alarms(view: RunView) -> str:
-    if not view.alarms:
-        return ""
-    items = "".join(f"<li>{escape(alarm)}</li>" for alarm in view.alarms)
-    return f'<h2 class="warn">Alarms</h2><ul class="warn">{items}</ul>'
-
-
-def _figures(view: RunView) -> str:
-    if not view.figures:
-        command = escape(f"fewgan evaluate {view.path} --data {view.config['data']}")
-        return f"<h2>Figures</h2><p>Not measured yet: <code>{command}</code></p>"
-    rows = [
-        [
-            label(figure["name"]),
-            with_spread(figure),
-            number(figure["real"]),
-            figure["better"],
-            "; ".join(filter(None, (figure.get("spread_is"), figure["card"].get("note")))),
-        ]
-        for figure in view.figures
-    ]
-    head = ["figure", "generated", "real images", "better", "note"]
-    cards = sorted({card_line(figure["card"]) for figure in view.figures})
-    lines = "".join(f"<p>{escape(line)}.</p>" for line in cards)
-    abouts = sorted({figure["card"].get("about") or "" for figure in view.figures} - {""})
-    lines += "".join(f"<p>{escape(about)}.</p>" for about in abouts)
-    real = (
-        "<p>The column <em>real images</em> gives the same figure for real images in the place of "
-        "generated ones: it is what a perfect generator could hope for with these counts.</p>"
-    )
-    return f"<h2>Figures</h2>{table(head, rows)}{real}{lines}"
-
-
-def _pictures(view: RunView) -> str:
-    parts = []
-    if view.grid:
-        step = int(view.grid.stem[5:])
-        parts.append(picture(view.grid, f"Fixed latents at step {step:,}, a row for each class."))
-    parts += [picture(path, PICTURES[name]) for name, path in view.pictures.items()]
-    return f"<h2>Pictures</h2>{''.join(parts)}" if parts else ""
-
-
-def _curves(view: RunView) -> str:
-    charts: list[tuple[str, str]] = []
-    if view.checks:
-        charts.append(("The figure that picks the best checkpoint", figure_curve(view.checks)))
-        charts.append(
-            ("Variety inside a class; 1 is as varied as life", variety_curve(view.checks))
+def _tiles(figures: tuple[Figure, ...]) -> Html:
+    """The figures that say most, large, each beside that of real images."""
+    known = [f for name in KEY_FIGURES for f in figures if f.name == name and f.value is not None]
+    tiles = [
+        tag(
+            "div",
+            tag("dt", title(figure.name)),
+            tag("dd", plus_minus(figure.value, figure.spread), class_="value"),
+            tag("dd", f"real {number(figure.real)} · {figure.better} is better", class_="small"),
         )
-    if view.losses:
-        charts.append(("Losses", loss_curves(view.losses)))
-    figures = "".join(
-        f'<figure role="img" aria-label="{escape(words)}">{svg}<figcaption>{escape(words)}.'
-        "</figcaption></figure>"
-        for words, svg in charts
-    )
-    return f'<h2>Curves</h2><div class="row">{figures}</div>' if charts else ""
+        for figure in known
+    ]
+    return tag("dl", *tiles, class_="tiles") if tiles else Html("")
 
 
-def _settings(view: RunView) -> str:
-    text: Any = yaml.safe_dump(view.config, sort_keys=False)
-    command = f"fewgan train --config {view.path / 'config.yaml'} --out ANOTHER"
-    return (
-        f"<h2>Again</h2><pre>{escape(command)}</pre>"
-        f"<details><summary>All settings</summary><pre>{escape(text)}</pre></details>"
-        f"<p>Licence of the data: {escape(view.model['licence'])}. "
-        f"Made with fewgan {escape(view.model['fewgan'])}.</p>"
+def _warnings(run: RunView) -> Html:
+    """Alarms of the training, in words, the first few open to see."""
+    if not run.alarms:
+        return Html("")
+    items = [tag("li", f"Step {number(step)}: {words}") for step, words in run.alarms]
+    body = [tag("ul", *items[:ALARMS_SHOWN])]
+    if rest := items[ALARMS_SHOWN:]:
+        body.append(tag("details", tag("summary", f"{len(rest)} more"), tag("ul", *rest)))
+    heading = tag("strong", f"Training raised {count(len(items), 'alarm')}")
+    return tag("aside", heading, *body, class_="warning", aria_label="Warnings")
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+def _figures(run: RunView) -> Html:
+    if not run.figures:
+        command = f"fewgan evaluate {shlex.quote(run.name)} --data NAME"
+        return join([tag("p", "None yet. Measure the run with:"), tag("pre", command)])
+    about = tag(
+        "p",
+        "Each figure stands under its card, which says how it was measured: figures compare only "
+        "where their cards agree. Beside it is the same figure of real images in place of "
+        "generated ones, which is as good as it gets.",
     )
+    return join([about, figures_table(run.figures), _per_class(run.figures)])
+
+
+def figures_table(figures: tuple[Figure, ...]) -> Html:
+    """The figures under the cards that they share."""
+    bodies = []
+    for card, members in by_card(figures):
+        shared = tag("tr", tag("th", card, colspan=4, scope="rowgroup", class_="shared"))
+        bodies.append(tag("tbody", shared, *(_figure_row(figure) for figure in members)))
+    head = ("Figure", GENERATED, REAL, BETTER)
+    return framed_table(head, bodies, "Figures with their cards", "stacks")
+
+
+def _figure_row(figure: Figure) -> Html:
+    said = (gloss(figure.name), remarks(figure))
+    words = (tag("span", part, class_="gloss") for part in said if part)
+    return tag(
+        "tr",
+        tag("th", title(figure.name), *words, scope="row"),
+        tag("td", plus_minus(figure.value, figure.spread), data_label=GENERATED),
+        tag("td", number(figure.real), data_label=REAL),
+        tag("td", figure.better, data_label=BETTER),
+    )
+
+
+def _per_class(figures: tuple[Figure, ...]) -> Html:
+    """The figures that are known for each class, one row a class."""
+    known = [(title(figure.name), figure.per_class) for figure in figures if figure.per_class]
+    if not known:
+        return Html("")
+    names = list(dict.fromkeys(name for _, values in known for name in values))
+    rows = [[name, *(number(values.get(name)) for _, values in known)] for name in names]
+    inside = table(["Class", *(heading for heading, _ in known)], rows, "Figures of each class")
+    return tag("details", tag("summary", "Class by class"), inside)
+
+
+# --- pictures ---------------------------------------------------------------------------------
+
+
+def _samples(run: RunView) -> Html:
+    parts: list[str] = []
+    if run.sample_picture:
+        rows = f", a row a class: {', '.join(run.class_names)}" if run.class_names else ""
+        step = step_of(run.sample_picture)
+        when = "" if step is None else f" at step {number(step)}"
+        parts.append(
+            picture(
+                run.sample_picture,
+                f"Grid of generated images{rows}",
+                f"Generated images{when}. None was picked: the latents are fixed by the seed.",
+            )
+        )
+    parts.append(_growth(run))
+    if file := (run.pictures or {}).get("interpolation"):
+        parts += [
+            tag("h3", "Between two latents"),
+            picture(
+                file,
+                "Rows of generated images that change step by step",
+                "Each row walks from one latent to another on a great circle, the class held. A "
+                "generator that has learnt changes smoothly; one that has memorised jumps.",
+            ),
+        ]
+    return join(parts)
+
+
+def _growth(run: RunView) -> Html:
+    """A few snapshots of the same latents, from the first to the last."""
+    steps = list(run.snapshots or {})
+    if len(steps) < 2:
+        return Html("")
+    wanted = min(SNAPSHOTS_SHOWN, len(steps))
+    chosen = [steps[i * (len(steps) - 1) // (wanted - 1)] for i in range(wanted)]
+    figures = [
+        picture(run.snapshots[step], f"The same latents at step {step}", f"Step {number(step)}")
+        for step in chosen
+        if run.snapshots
+    ]
+    heading = tag("h3", "The same latents while training")
+    return join([heading, tag("div", *figures, class_="several narrow")])
+
+
+def _variety(run: RunView) -> Html:
+    file = (run.pictures or {}).get("variation")
+    if not file:
+        return Html("")
+    return picture(
+        file,
+        "For each class a row of real images above a row of generated ones",
+        "Variety inside each class, real above generated. Look for rows that repeat one image: a "
+        "collapsed class can still be perfectly accurate.",
+    )
+
+
+def _memorisation(run: RunView) -> Html:
+    file = (run.pictures or {}).get("memorisation")
+    if not file:
+        return Html("")
+    return picture(
+        file,
+        "Pairs of a generated image and its nearest training image, closest first",
+        "The most suspicious generated images, each beside its nearest training image, with their "
+        "distance. A red frame marks pairs that are closer than real images come to each other.",
+    )
+
+
+def _curves(run: RunView) -> Html:
+    charts = [
+        tag("figure", Html(text)) for text in (*metric_curves(run.lines), *loss_curves(run.lines))
+    ]
+    return tag("div", *charts, class_="several") if charts else Html("")
+
+
+# --- where it comes from ----------------------------------------------------------------------
+
+
+def _data(run: RunView) -> Html:
+    count = run.model.get("train_images")
+    rows = [
+        ("Data", run.data),
+        ("Licence of the data", run.licence),
+        ("Training images", number(count) if count else "not recorded"),
+        ("Classes", ", ".join(run.class_names) or "none"),
+        ("Method", run.method),
+        ("Made with", f"fewgan {run.config.get('fewgan', '')}"),
+    ]
+    body = [
+        tag("tr", tag("th", name, scope="row"), tag("td", value, class_="words"))
+        for name, value in rows
+    ]
+    return framed_table((), [tag("tbody", *body)], "Data and licence")
+
+
+def _repeat(run: RunView) -> Html:
+    words = "In the folder that holds the run folder: train it again, measure it, draw from it."
+    return join([tag("p", words), tag("pre", "\n".join(commands(run)))])

@@ -1,37 +1,63 @@
-"""Tables for a terminal."""
+"""Figures and comparisons as tables for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fewgan.report.compare import differences, grid_of
-from fewgan.report.view import RunView, card_line, label, number, with_spread
+from fewgan.metrics.suite import Figure
+from fewgan.report.comparison import Cell, Comparison
+from fewgan.report.view import RunView
+from fewgan.report.words import by_card, number, plus_minus, remarks, title
+
+STYLES = {"best": "bold green", "tied": "green", "": ""}
+SIGNS = {"best": " *", "tied": " ≈", "": ""}
 
 
-def figures_table(figures: Sequence[dict[str, Any]]) -> Group:
-    """Figures with their spread, the same for real images, and below them their cards."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("figure", "generated", "real images", "better", "note"):
-        table.add_column(column, overflow="fold")
-    for figure in figures:
-        note = figure["card"].get("note") or figure.get("spread_is") or ""
-        cells = label(figure["name"]), with_spread(figure), number(figure["real"])
-        table.add_row(*cells, figure["better"], Text(note, style="dim"))
-    cards = sorted({card_line(figure["card"]) for figure in figures})
-    return Group(table, *(Text(line, style="dim") for line in cards))
+def figures_table(figures: Iterable[Figure | Mapping[str, Any]]) -> RenderableType:
+    """Figures with spread, beside real images; their cards stand below, under letters.
+
+    Args:
+        figures: As `suite.measure` gives them, or as `evaluation.json` holds them.
+    """
+    table = _table("Figure", "Generated", "Real", "Better", "Card")
+    table.add_column("Remarks", style="dim", overflow="fold")
+    cards = []
+    for i, (card, members) in enumerate(by_card(map(Figure.model_validate, figures))):
+        letter = _letter(i)
+        cards.append(Text(f"{letter}  {card}", style="dim"))
+        for figure in members:
+            value = plus_minus(figure.value, figure.spread)
+            cells = (title(figure.name), value, number(figure.real), figure.better, letter)
+            table.add_row(*map(Text, cells), Text(remarks(figure)))
+    return Group(table, Text(), *cards)
 
 
-def comparison_table(views: Sequence[RunView]) -> Group:
-    """Runs as columns and figures as rows, so that many figures fit a terminal."""
-    head, rows = grid_of(views)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    for row in rows:
-        table.add_column(row[0], overflow="fold")
-    for name, *cells in list(zip(head, *rows, strict=True))[1:]:
-        table.add_row(name, *cells)
-    warnings = [Text(f"not comparable: {w}", style="bold red") for w in differences(views)]
-    return Group(table, Text("* best of its row", style="dim"), *warnings)
+def comparison_table(runs: Sequence[RunView]) -> RenderableType:
+    """Runs side by side, the best of each row marked; the notes and the cards stand below."""
+    found = Comparison(tuple(runs))
+    table = _table("", *found.names, "Real")
+    for heading, cells in found.table():
+        table.add_row(Text(heading), *map(_cell, cells))
+    legend = Text("* best of the row   ≈ within the spreads of the best", style="dim")
+    notes = [Text(note, style="yellow") for note in found.notes]
+    cards = [Text(card, style="dim") for card in found.cards]
+    return Group(table, Text(), legend, *notes, *cards)
+
+
+def _table(*columns: str) -> Table:
+    """An open table; the first column is set to the left, the others to the right."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for i, column in enumerate(columns):
+        table.add_column(Text(column), justify="right" if i else "left", overflow="fold")
+    return table
+
+
+def _cell(cell: Cell) -> Text:
+    return Text(cell.text + SIGNS[cell.mark], style=STYLES[cell.mark])
+
+
+def _letter(index: int) -> str:
+    return chr(ord("a") + index) if index < 26 else str(index + 1)

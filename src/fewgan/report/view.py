@@ -1,170 +1,237 @@
-"""A run as a report sees it: everything in its folder, read once and checked."""
+"""A run folder as the reports see it: read once, checked, and never written."""
 
 import json
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
+from pydantic import ValidationError
+
 from fewgan.errors import InputError
-from fewgan.files import read_json
-from fewgan.training.run import Run
+from fewgan.files import read_json, sha256_file
+from fewgan.metrics.suite import Figure
 
-PICTURES = {
-    "interpolation": "Walks from one latent to another on a great circle, the class held.",
-    "variation": "In-class variation: real held-out images above, generated images below.",
-    "memorisation": "The most suspicious generated images (left) beside their nearest training "
-    "images (right), with their distance; red frames are copies.",
-}
-"""Pictures that an evaluation leaves in `samples/`, and what they show."""
-
-LABELS = {
-    "fid": "FID",
-    "kid": "KID",
-    "is": "Inception score",
-    "accuracy": "class accuracy",
-    "accuracy_worst_class": "accuracy, worst class",
-    "cas": "classification accuracy score",
-    "cas_worst_class": "classification accuracy score, worst class",
-    "lpips": "in-class perceptual distance",
-    "diversity": "in-class diversity",
-    "diversity_worst_class": "in-class diversity, worst class",
-    "copies": "share of copies",
-    "copying_excess": "copying, in excess of real images",
-    "nearest_ratio": "nearest-training over nearest-held-out distance",
-}
-"""What figures are called in words, where their name is not a word already."""
+Line = dict[str, Any]
+PNG = b"\x89PNG\r\n\x1a\n"
+PICTURES = ("grid", "interpolation", "variation", "memorisation")
 
 
 @dataclass(frozen=True)
 class RunView:
-    """What is in a run folder.
+    """What a run says about itself.
 
     Attributes:
-        path: The folder.
-        config: All settings, as in `config.yaml`.
-        model: What `model.json` says.
-        lines: Lines of `metrics.jsonl`.
-        about: Step, images and seconds of the model that samples.
-        evaluation: What the last `fewgan evaluate` wrote, or None.
+        path: The run folder.
+        config: All settings, from `config.yaml`.
+        config_text: The same file as it stands.
+        model: What `model.json` says: class names, channels, size, licence of the data.
+        lines: `metrics.jsonl`, in the order of the steps.
+        evaluation: What `evaluation.json` says, without the figures; empty before `evaluate`.
+        figures: The figures with their cards.
+        pictures: Named pictures of `samples/` that exist.
+        snapshots: Grids of the fixed latents, by step.
     """
 
     path: Path
-    config: dict[str, Any]
-    model: dict[str, Any]
-    lines: list[dict[str, Any]]
-    about: dict[str, Any]
-    evaluation: dict[str, Any] | None
+    config: Mapping[str, Any]
+    config_text: str
+    model: Mapping[str, Any]
+    lines: tuple[Line, ...] = ()
+    evaluation: Mapping[str, Any] | None = None
+    figures: tuple[Figure, ...] = ()
+    pictures: Mapping[str, Path] | None = None
+    snapshots: Mapping[int, Path] | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> "RunView":
-        """Read a run folder.
+        """Read a run folder; a run that was not evaluated, or has just begun, is fine.
 
         Raises:
-            InputError: This is no run folder, or a file of it is damaged.
+            InputError: This is no run folder, or one of its files is damaged.
         """
-        run = Run(path)
-        run.sampler("best")
-        folder = run.folder
-        evaluation = run.path / "evaluation.json"
+        path = Path(path)
+        if not path.is_dir():
+            raise InputError(f"there is no run folder {path}: check the path")
+        for name in ("model.json", "config.yaml"):
+            if not (path / name).is_file():
+                raise InputError(
+                    f"{path} is not a run folder: it has no {name}; give one that fewgan made"
+                )
+        model = read_json(path / "model.json")
+        text, config = _read_config(path / "config.yaml", model)
+        evaluation, figures = _read_evaluation(path / "evaluation.json")
+        samples = path / "samples"
+        named = {name: samples / f"{name}.png" for name in PICTURES}
         return cls(
-            run.path,
-            folder.read_config().model_dump(mode="json"),
-            run.model,
-            read_lines(folder.log_file),
-            run.about["best"],
-            read_json(evaluation) if evaluation.exists() else None,
+            path,
+            config,
+            text,
+            model,
+            read_lines(path / "metrics.jsonl"),
+            evaluation,
+            figures,
+            {name: file for name, file in named.items() if file.is_file()},
+            dict(sorted(_snapshots(samples))),
         )
 
     @property
-    def title(self) -> str:
-        """Method and data in words."""
-        return f"{self.model['method']} on {self.model['data']}"
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
 
     @property
-    def figures(self) -> list[dict[str, Any]]:
-        """The figures of the evaluation, each with its card; empty before there is one."""
-        return self.evaluation["figures"] if self.evaluation else []
+    def method(self) -> str:
+        """Name of the method."""
+        return str(self.config.get("method") or self.model.get("method", "unknown method"))
 
     @property
-    def last_step(self) -> int:
-        """The last step that was logged."""
-        return self.lines[-1]["step"] if self.lines else self.about["step"]
+    def data(self) -> str:
+        """Name of the data set, or of the folder of images without the way to it."""
+        data = str(self.model.get("data") or self.config.get("data", "unknown data"))
+        return Path(data).name or data
 
     @property
-    def losses(self) -> list[dict[str, Any]]:
-        """Lines that carry losses."""
-        return [line for line in self.lines if "images_per_second" in line]
+    def licence(self) -> str:
+        """Licence of the data."""
+        return str(self.model.get("licence", "unknown"))
 
     @property
-    def checks(self) -> list[dict[str, Any]]:
-        """Lines that carry the keep-best figure and the in-class variety."""
-        return [line for line in self.lines if "kid" in line]
+    def class_names(self) -> tuple[str, ...]:
+        """Classes that can be asked for; empty when the run is unconditional."""
+        return tuple(str(name) for name in self.model.get("class_names", ()))
 
     @property
-    def alarms(self) -> list[str]:
-        """Alarms in words, each with its step."""
-        return [f"step {line['step']}: {line['alarm']}" for line in self.lines if "alarm" in line]
+    def last(self) -> Line:
+        """The last line of the log: how far training came."""
+        return self.lines[-1] if self.lines else {"step": 0, "seconds": 0.0, "images": 0}
+
+    @cached_property
+    def best(self) -> Line | None:
+        """The check that the best checkpoint comes from; None before the first."""
+        marked = [line for line in self.lines if line.get("best")]
+        return marked[-1] if marked else None
 
     @property
-    def grid(self) -> Path | None:
-        """The grid of fixed latents nearest to the step of the best checkpoint."""
-        grids = sorted((self.path / "samples").glob("step-*.png"))
-        best = self.about["step"]
-        return min(grids, key=lambda g: abs(int(g.stem[5:]) - best)) if grids else None
+    def alarms(self) -> list[tuple[int, str]]:
+        """Step and words of each alarm."""
+        return [(line["step"], str(line["alarm"])) for line in self.lines if line.get("alarm")]
 
     @property
-    def pictures(self) -> dict[str, Path]:
-        """The pictures of the evaluation that exist, by name."""
-        places = {name: self.path / "samples" / f"{name}.png" for name in PICTURES}
-        return {name: place for name, place in places.items() if place.exists()}
+    def sample_picture(self) -> Path | None:
+        """The grid to show first: a named one, else that of the best step, else the newest."""
+        snapshots = self.snapshots or {}
+        best = self.best["step"] if self.best else None
+        newest = list(snapshots.values())[-1:]
+        named = (self.pictures or {}).get("grid")
+        return named or snapshots.get(best or 0) or (newest[0] if newest else None)
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Lines of a `metrics.jsonl`; a last line that a kill cut short is left out.
+# --- reading ----------------------------------------------------------------------------------
+
+
+def _read_config(path: Path, model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Text and content of `config.yaml`, checked against the seal that `model.json` keeps."""
+    seal = model.get("seals", {}).get(path.name)
+    if seal and sha256_file(path) != seal:
+        raise InputError(f"{path} is damaged or was edited: put the original back")
+    try:
+        text = path.read_text(encoding="utf-8")
+        config = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise InputError(f"{path} is damaged: not the settings that fewgan writes")
+    return text, config
+
+
+def _read_evaluation(path: Path) -> tuple[Mapping[str, Any] | None, tuple[Figure, ...]]:
+    if not path.exists():
+        return None, ()
+    content = read_json(path)
+    try:
+        figures = tuple(Figure.model_validate(entry) for entry in content.pop("figures"))
+    except (ValidationError, KeyError, TypeError):
+        raise InputError(
+            f"{path} does not hold the figures of this fewgan: run `fewgan evaluate` again"
+        ) from None
+    return content, figures
+
+
+def read_lines(path: Path) -> tuple[Line, ...]:
+    """Read `metrics.jsonl`: one mapping a line with `step`, `seconds` and `images`.
+
+    A last line without its end, from a write that was killed, is left out; lines that a resumed
+    run wrote again stand in place of those before.
 
     Raises:
-        InputError: The file is missing, or another line is damaged.
+        InputError: A line is damaged, named by its number.
     """
+    if not path.exists():
+        return ()
+    *whole, rest = path.read_bytes().split(b"\n")
+    lines: list[Line] = []
+    for place, data in enumerate(whole, start=1):
+        line = _parse(data)
+        if line is None:
+            raise InputError(
+                f"{path}, line {place} is damaged: not a line that fewgan logs; "
+                "put the original back, or train again"
+            )
+        while lines and lines[-1]["step"] > line["step"]:
+            lines.pop()
+        lines.append(line)
+    tail = _parse(rest)
+    return (*lines, tail) if tail else tuple(lines)
+
+
+def _parse(data: bytes) -> Line | None:
+    """One line of the log, or None if it is none."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; is the folder complete?") from None
-    rows = text.split("\n")[:-1]  # what follows the last newline is nothing, or cut short
-    lines = []
-    for number, row in enumerate(rows, 1):
-        try:
-            lines.append(json.loads(row))
-            lines[-1]["step"]
-        except (ValueError, TypeError, KeyError):
-            raise InputError(f"{path}, line {number} is damaged: not what fewgan logs") from None
-    return lines
+        line = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    needed = ("step", "seconds", "images")
+    if not isinstance(line, dict) or not all(finite(line.get(name)) for name in needed):
+        return None
+    return {**line, "step": int(line["step"])}
 
 
-def label(name: str) -> str:
-    """A figure's name in words."""
-    return LABELS.get(name, name)
+def finite(value: object) -> bool:
+    """Whether a logged value is a number that can be drawn."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def number(value: float | None) -> str:
-    """A number as tables show it: four significant digits; a dash for none."""
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if 0.0001 <= abs(value) < 10 or value == 0 else f"{value:.4g}"
+def _snapshots(samples: Path) -> Iterator[tuple[int, Path]]:
+    for file in samples.glob("step-*.png"):
+        if (step := step_of(file)) is not None:
+            yield step, file
 
 
-def with_spread(figure: dict[str, Any]) -> str:
-    """A figure's value with its spread."""
-    spread = figure.get("spread")
-    return number(figure["value"]) + (f" ± {number(spread)}" if spread is not None else "")
+def step_of(picture: Path) -> int | None:
+    """The training step that a picture's name tells; None if it tells none."""
+    digits = picture.stem.removeprefix("step-")
+    return int(digits) if digits.isascii() and digits.isdigit() else None
 
 
-def card_line(card: dict[str, Any]) -> str:
-    """A card in one line: what any two figures must share to be compared."""
-    parts = [
-        f"{card['extractor']} features ({card['dim']})",
-        f"{card['n_fake']:,} generated against {card['n_real']:,} real ({card['reference']})",
-        f"trained on {card['train']}",
-    ]
-    if card.get("steps") is not None:
-        parts.append(f"step {card['steps']:,}, {card['images_seen']:,} images seen")
-    return "; ".join([*parts, f"k = {card['k']}", f"seed {card['seed']}"])
+def read_picture(path: Path) -> bytes:
+    """The bytes of a PNG, checked to decode.
+
+    Raises:
+        InputError: It cannot be read, or is not a whole PNG.
+    """
+    from PIL import Image
+
+    try:
+        data = path.read_bytes()
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", None) or "not a whole PNG picture"
+        raise InputError(f"{path} cannot be shown: {reason}; delete it and draw it again") from None
+    if not data.startswith(PNG):
+        raise InputError(f"{path} is not a PNG picture: delete it and draw it again")
+    return data
