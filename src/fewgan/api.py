@@ -60,7 +60,8 @@ def train(
     engine = Engine(config.device)
     check_world(config, engine.world)
     check_tracker(config.track)
-    path = Path(out) if out else default_out(kind.name, config.data)
+    # Clocks differ between processes: one of them names the folder.
+    path = Path(out or engine.share(str(default_out(kind.name, config.data))))
     if engine.main:
         check_free(path)
     source = selection.load_source(config)

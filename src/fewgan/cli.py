@@ -4,6 +4,7 @@ Nothing at the top of this file imports torch, so that help and errors of spelli
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -284,6 +285,7 @@ def evaluate(
     n: int = 5000,
     extractor: str | None = None,
     weights: Path | None = None,
+    k: int = 5,
     seed: int = 0,
     checkpoint: Which = "best",
     as_json: Json = False,
@@ -299,6 +301,7 @@ def evaluate(
         n: Number of images to generate, and at most of real ones.
         extractor: Network that sees the images; what suits the data when left out.
         weights: File with the network's published weights, for those that need one.
+        k: Neighbours for precision, recall, density and coverage.
         seed: Seed of the samples and of every draw in the metrics.
         checkpoint: Which checkpoint is measured.
         as_json: Print one JSON object instead of tables.
@@ -313,6 +316,7 @@ def evaluate(
         n=n,
         extractor=extractor,
         weights=weights,
+        k=k,
         seed=seed,
         which=checkpoint,
     )
@@ -364,6 +368,8 @@ def report(run: Path, *, as_json: Json = False) -> None:
 
 def _show(result: dict[str, Any] | list[dict[str, Any]], as_json: bool) -> None:
     """Print rows as a table, a mapping as name and value, or either as one JSON object."""
+    if os.environ.get("RANK", "0") != "0":
+        return  # under torchrun one process speaks for all
     if as_json:
         print(json.dumps({"rows": result} if isinstance(result, list) else result))
         return

@@ -49,6 +49,7 @@ def evaluate(
     n: int = 5000,
     extractor: str | None = None,
     weights: Path | None = None,
+    k: int = 5,
     seed: int = 0,
     which: Checkpoint = "best",
     progress: bool = True,
@@ -63,6 +64,7 @@ def evaluate(
         n: Number of images to generate, and at most of real images to compare with.
         extractor: Network that sees the images; what suits their channels when left out.
         weights: File of the extractor's weights, for those that need one.
+        k: Neighbours for precision, recall, density and coverage.
         seed: Seed of the samples and of every draw in the metrics.
         which: The best checkpoint, or the last.
         progress: Show bars on standard error.
@@ -84,7 +86,7 @@ def evaluate(
             name, data=real.judge, test=real.reference, weights=weights, seed=seed, progress=bars
         )
         reference, train = _as_run(real.reference, run), _as_run(real.train, run)
-        figures = measure(fake, reference, train, metrics or METRICS, eyes, seed=seed)
+        figures = measure(fake, reference, train, metrics or METRICS, eyes, seed=seed, k=k)
         _draw(run, RealImages(reference, train, real.judge), fake, eyes, which)
     result: dict[str, Any] = {
         "data": data,

@@ -28,7 +28,8 @@ from fewgan.metrics.memorisation import Audit, memorisation
 from fewgan.metrics.perceptual import perceptual_diversity
 from fewgan.metrics.prdc import prdc
 
-Better = Literal["higher", "lower"]
+Better = Literal["higher", "lower", "near 1"]
+FEW = 20  # images; with fewer, a KID is little more than a sign
 BOOTSTRAP_AT_MOST = 2000  # images a side; beyond, the spread of KID comes from subsets of 1,000
 SPLIT_FROM = 1000  # images; below, the Inception Score is not split
 
@@ -132,7 +133,9 @@ def _kid(context: Context) -> list[Value]:
     a, b = context.pair()
     # The real column shows no spread, which takes far longer than the figure.
     spread, what = (None, "") if context.stand_in else _kid_spread(a, b, context.seed)
-    return [Value("kid", kid(a, b), "lower", spread, what)]
+    fewest = min(len(a), len(b))
+    note = f"only {fewest} images on one side: too few to rank anything by" if fewest < FEW else ""
+    return [Value("kid", kid(a, b), "lower", spread, what, note=note)]
 
 
 def _kid_spread(a: Tensor, b: Tensor, seed: int) -> tuple[float, str]:
@@ -202,8 +205,8 @@ def _diversity(context: Context) -> list[Value]:
     fake, real = (_diversity_of(context, images) for images in (context.fake, context.reference))
     ratio = diversity_ratio(fake, real)
     return [
-        Value("diversity", float(ratio.nanmean()), per_class=ratio),
-        Value("diversity_worst_class", _least(ratio)),
+        Value("diversity", float(ratio.nanmean()), "near 1", per_class=ratio),
+        Value("diversity_worst_class", _least(ratio), "near 1"),
     ]
 
 
@@ -219,7 +222,7 @@ def _memorisation(context: Context) -> list[Value]:
     return [
         Value("copies", found.copies, "lower", error, "standard error", extractor=network),
         Value("copying_excess", found.excess, "lower", extractor=network),
-        Value("nearest_ratio", found.ratio, "higher", extractor=network),
+        Value("nearest_ratio", found.ratio, "near 1", extractor=network),
     ]
 
 

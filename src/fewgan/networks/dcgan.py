@@ -69,7 +69,7 @@ class DCGANGenerator(nn.Module):
         # Filling 4x4 with channels innermost gives channels-last at no cost.
         h = self.project(z).view(len(z), 4, 4, -1).permute(0, 3, 1, 2)
         for norm, up in zip(self.norms, self.ups, strict=True):
-            h = up(F.relu(norm(h, y)))
+            h = up(F.relu_(norm(h, y)))
         return torch.tanh(h)
 
 
@@ -103,9 +103,11 @@ class DCGANDiscriminator(nn.Module):
             conv = nn.Conv2d(inputs, b, 4, stride=2, padding=1)
             initialise(conv)
             norm = make_norm(b) if i else nn.Identity()
-            self.stages.append(nn.Sequential(wrap(conv), norm, nn.LeakyReLU(0.2)))
+            self.stages.append(nn.Sequential(wrap(conv), norm, nn.LeakyReLU(0.2, inplace=True)))
         self.features = 16 * widths[-1]
 
     def pool(self, h: Tensor) -> Tensor:
         """Features [N,F] of the last stage's output: all of it, as the 4x4 places matter."""
-        return h.flatten(1)
+        # Channels innermost is how the map lies in memory: no copy, and no other layout for the
+        # gradient to come back in.
+        return h.permute(0, 2, 3, 1).flatten(1)

@@ -46,17 +46,20 @@ class LabelNorm(nn.Module):
 
     def forward(self, h: Tensor, y: Tensor | None) -> Tensor:
         """Normalise h [N,C,H,W] for classes y int64 [N] (ignored when unconditional)."""
+        if self.classes == 1:  # the same for every sample: in one pass
+            return self._normalise(h, self.scale[0], self.shift[0])
+        assert y is not None, "a conditional generator needs labels"
+        scale, shift = F.embedding(y, self.scale), F.embedding(y, self.shift)
+        return torch.addcmul(shift[:, :, None, None], self._normalise(h), scale[:, :, None, None])
+
+    def _normalise(
+        self, h: Tensor, scale: Tensor | None = None, shift: Tensor | None = None
+    ) -> Tensor:
         if self.norm == "batch":
-            h = F.batch_norm(h, self.running_mean, self.running_var, training=self.training)
-        else:
-            # Group norm with one channel a group is instance norm, and keeps channels-last.
-            h = F.group_norm(h, h.shape[1])
-        scale: Tensor = self.scale
-        shift: Tensor = self.shift
-        if self.classes > 1:
-            assert y is not None, "a conditional generator needs labels"
-            scale, shift = F.embedding(y, scale), F.embedding(y, shift)
-        return torch.addcmul(shift[:, :, None, None], h, scale[:, :, None, None])
+            mean, var = self.running_mean, self.running_var
+            return F.batch_norm(h, mean, var, scale, shift, training=self.training)
+        # Group norm with one channel a group is instance norm, and keeps channels-last.
+        return F.group_norm(h, h.shape[1], scale, shift)
 
     def extra_repr(self) -> str:
         """What `print` shows inside the brackets."""

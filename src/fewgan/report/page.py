@@ -95,7 +95,7 @@ def _tiles(figures: tuple[Figure, ...]) -> Html:
             "div",
             tag("dt", title(figure.name)),
             tag("dd", plus_minus(figure.value, figure.spread), class_="value"),
-            tag("dd", f"real {number(figure.real)} · {figure.better} is better", class_="small"),
+            tag("dd", f"real {number(figure.real)} · better: {figure.better}", class_="small"),
         )
         for figure in known
     ]

@@ -76,6 +76,14 @@ class Engine:
         total = self.accelerator.reduce(torch.tensor(float(flag), device=self.device), "sum")
         return bool(total.item() > 0)
 
+    def share(self, value: str) -> str:
+        """The main process's value, in every process."""
+        if self.world == 1:
+            return value
+        from accelerate.utils import broadcast_object_list
+
+        return str(broadcast_object_list([value])[0])
+
     def wait(self) -> None:
         """Wait until every process is here."""
         if self.world > 1:
