@@ -17,7 +17,14 @@ from fewgan.files import read_tensors
 from fewgan.training.loop import Interrupted, Listener, Trainer
 
 # Batch norm and class-conditional batch norm, so that running statistics are resumed too.
-SMALL = {"size": 16, "width": 8, "norm": "batch", "batch_size": 16, "check_images": 50}
+SMALL = {
+    "lr_decay": 0.5,
+    "size": 16,
+    "width": 8,
+    "norm": "batch",
+    "batch_size": 16,
+    "check_images": 50,
+}
 STEPS = 60
 
 
@@ -112,6 +119,12 @@ def test_config_of_a_run_repeats_it(whole, tmp_path):
     again = tmp_path / "again"
     assert main(["train", "--config", str(whole / "config.yaml"), "--out", str(again)]) == 0
     assert_same_end(whole, again)
+
+
+def test_learning_rates_fall_linearly_over_the_last_share(tmp_path):
+    run = fewgan.train("dcgan", "digits", out=tmp_path / "r", steps=8, progress=False, **SMALL)
+    (group,) = everything(run.path)[1]["groups"]["g"]
+    assert group["lr"] == pytest.approx(2e-4 * (1 - 7 / 8) / 0.5)  # set before the eighth step
 
 
 def test_minutes_end_a_run_that_can_be_sampled(tmp_path):

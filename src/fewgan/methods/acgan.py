@@ -42,8 +42,8 @@ class ACGANSettings(GANSettings):
 
     d_class_weight: float = Field(1.0, ge=0)
     """Weight of the class loss for the discriminator, w_D."""
-    g_class_weight: float = Field(1.0, ge=0)
-    """Weight of the class loss for the generator, w_G; lower it first when classes collapse."""
+    g_class_weight: float = Field(0.3, ge=0)
+    """Weight of the class loss for the generator, w_G (1 in the paper): less, more variety."""
     classify: Literal["real", "real+fake"] = "real"
     """Images on which the discriminator learns the classes; the paper's is real+fake."""
 

@@ -83,6 +83,10 @@ class Trainer:
         self.ema = EMA(method.sampler, config.ema_decay)
         self.monitor = Monitor(images, self.ema.module, config.check_images, config.seed)
         engine.share_gradients(method.optimizers.values())
+        self._rates = {
+            name: [group["lr"] for group in optimizer.param_groups]
+            for name, optimizer in method.optimizers.items()
+        }
         self.step, self.seconds = 0, 0.0
         self.best: dict[str, Any] | None = None
         self.log: Log | None = None
@@ -158,6 +162,7 @@ class Trainer:
         began, told, saved = time.perf_counter() - self.seconds, 0.0, time.perf_counter()
         first = self.feed.seen, time.perf_counter()
         while not self._done():
+            self._set_rates()
             since.append(self.method.step(self.feed))
             self.step += 1
             self.engine.average_buffers(self.method)
@@ -192,6 +197,17 @@ class Trainer:
         steps, minutes = self.config.steps, self.config.minutes
         spent = self.step / steps if steps else 0.0
         return min(1.0, max(spent, self.seconds / (60 * minutes) if minutes else 0.0))
+
+    def _set_rates(self) -> None:
+        """Set the learning rates for this point of the budget."""
+        if not self.config.lr_decay:
+            return
+        factor = min(1.0, (1 - self.share) / self.config.lr_decay)
+        for name, rates in self._rates.items():
+            # A resume replaces the groups, so they are looked up each time.
+            groups = self.method.optimizers[name].param_groups
+            for group, rate in zip(groups, rates, strict=True):
+                group["lr"] = rate * factor
 
     def _done(self) -> bool:
         done = self.share >= 1
