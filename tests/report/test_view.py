@@ -38,7 +38,7 @@ def test_a_run_that_has_just_begun_is_fine(tmp_path):
 
 
 def test_the_data_are_named_without_the_way_to_them(tmp_path):
-    run = RunView.read(make_run(tmp_path / "r", data="/home/someone/private/photos/"))
+    run = RunView.read(make_run(tmp_path / "r", data="/srv/private/photos/"))
     assert run.data == "photos"
 
 
