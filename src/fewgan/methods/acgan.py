@@ -32,7 +32,8 @@ class ACGANSettings(GANSettings):
     """Settings of `acgan`: a spectrally normalised discriminator without batch statistics.
 
     With batch norm the class head sees real and fake batches through different statistics, and
-    labels are learned late: on `digits`, 0.82 class accuracy after 2,000 steps against 0.996 (both at w_G 1).
+    labels are learned late: on `digits`, 0.82 class accuracy after 2,000 steps against 0.996
+    (both at w_G = 1).
     """
 
     d_norm: DNorm = "none"
