@@ -27,52 +27,57 @@ def feed(batch=8):
     return Feed(make_blobs(), batch, torch.Generator().manual_seed(0))
 
 
-def batches():
-    one = feed()
-    x, y = one.batch()
-    return x, y, torch.rand(8, 1, 16, 16) * 2 - 1, one.labels()
-
-
 def value(terms):
     return {k: v.item() for k, v in terms.items()}
 
 
+def judged(model, swap=False, seed=0):
+    """Verdicts of a model on real and on generated images, with the labels swapped or not."""
+    one = feed()
+    one.generator.manual_seed(seed)
+    x, y = one.batch()
+    noise, fake_y = torch.rand(8, 1, 16, 16) * 2 - 1, one.labels()
+    if swap:
+        y, fake_y = 1 - y, 1 - fake_y
+    return model._judge(one, x, y), model._judge(one, noise, fake_y)
+
+
 def test_acgan_losses_are_those_of_the_paper():
-    x, y, fake, fake_y = batches()
     for classify in ("real", "real+fake"):
         weights = {"d_class_weight": 0.5, "g_class_weight": 0.1}
         model = make("acgan", classify=classify, spectral=False, **weights)
-        real_v, fake_v = model.discriminator(x), model.discriminator(fake)
-        source = softplus(-real_v.source).mean() + softplus(fake_v.source).mean()
-        classes = cross_entropy(real_v.classes, y)
+        real, fake = judged(model)
+        source = softplus(-real.verdict.source).mean() + softplus(fake.verdict.source).mean()
+        classes = cross_entropy(real.verdict.classes, real.y)
         if classify == "real+fake":
-            classes = classes + cross_entropy(fake_v.classes, fake_y)
+            classes = classes + cross_entropy(fake.verdict.classes, fake.y)
         expected = {"adversarial": source.item(), "class": 0.5 * classes.item()}
-        assert value(model.discriminator_losses(x, y, fake, fake_y)) == pytest.approx(expected)
+        assert value(model.discriminator_losses(real, fake)) == pytest.approx(expected)
         expected = {
-            "adversarial": softplus(-fake_v.source).mean().item(),
-            "class": 0.1 * cross_entropy(fake_v.classes, fake_y).item(),
+            "adversarial": softplus(-fake.verdict.source).mean().item(),
+            "class": 0.1 * cross_entropy(fake.verdict.classes, fake.y).item(),
         }
-        assert value(model.generator_losses(fake, fake_y)) == pytest.approx(expected)
+        assert value(model.generator_losses(fake)) == pytest.approx(expected)
 
 
 def test_cdcgan_judges_pairs():
-    x, y, fake, fake_y = batches()
     model = make("cdcgan", d_norm="none")
-    right = value(model.discriminator_losses(x, y, fake, fake_y))
-    wrong = value(model.discriminator_losses(x, 1 - y, fake, fake_y))
+    real, fake = judged(model)
+    right = value(model.discriminator_losses(real, fake))
+    torch.manual_seed(0)
+    wrong = value(model.discriminator_losses(judged(model, swap=True)[0], fake))
     assert right != wrong
-    real, made = model.discriminator(x, y), model.discriminator(fake, fake_y)
     assert right["adversarial"] == pytest.approx(
-        (softplus(-real).mean() + softplus(made).mean()).item()
+        (softplus(-real.verdict).mean() + softplus(fake.verdict).mean()).item()
     )
 
 
 def test_dcgan_ignores_labels():
-    x, y, fake, fake_y = batches()
     model = make("dcgan", d_norm="none")
-    one = model.discriminator_losses(x, y, fake, fake_y)
-    assert value(one) == value(model.discriminator_losses(x, 1 - y, fake, 1 - fake_y))
+    torch.manual_seed(0)
+    one = model.discriminator_losses(*judged(model))
+    torch.manual_seed(0)
+    assert value(one) == value(model.discriminator_losses(*judged(model, swap=True)))
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -83,12 +88,14 @@ def test_each_player_moves_itself_only_and_every_layer_learns(name):
     for player, network in moved.items():
         before = {k: v.clone() for k, v in model.named_parameters()}
         x, y = source.batch()
-        fake_y = source.labels()
-        fake = model.generator(source.normal(8), fake_y)
+        z, fake_y = source.normal(8), source.labels()
+        fake = model.generator(z, fake_y)
+        real = model._judge(source, x, y)
         if player == "d":
-            model._descend("d", model.discriminator_losses(x, y, fake.detach(), fake_y))
+            verdict = model._judge(source, fake.detach(), fake_y)
+            model._descend("d", model.discriminator_losses(real, verdict))
         else:
-            model._descend("g", model.generator_losses(fake, fake_y))
+            model._descend("g", model.generator_losses(model._judge(source, fake, fake_y)))
         own = {id(p) for p in network.parameters()}
         for key, parameter in model.named_parameters():
             same = torch.equal(before[key], parameter)
@@ -101,11 +108,12 @@ def test_a_step_leaves_no_gradient_of_the_generators_update_in_the_discriminator
     model.step(feed())
     after_d = [p.grad.clone() for p in model.discriminator.parameters()]
     source = feed()
-    x, y = source.batch()
-    fake_y = source.labels()
     again = make(name, d_lr=1e-9)
-    fake = again.generator(source.normal(8), fake_y).detach()
-    terms = again.discriminator_losses(x, y, fake, fake_y)
+    x, y = source.batch()
+    z, fake_y = source.normal(8), source.labels()
+    made = again.generator(z, fake_y).detach()
+    real, fake = again._judge(source, x, y), again._judge(source, made, fake_y)
+    terms = again.discriminator_losses(real, fake)
     torch.stack(list(terms.values())).sum().backward()
     for ours, theirs in zip(after_d, again.discriminator.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs.grad)
@@ -147,3 +155,42 @@ def test_bands_are_learned_by_class(name):
     images = model.generator(torch.randn(40, 8), y)
     upper = images[:, 0, :8].mean((1, 2)) > images[:, 0, 8:].mean((1, 2))
     assert (upper == (y == 0)).float().mean() > 0.9
+
+
+def test_labels_fade_in():
+    """Transitional conditioning: without labels, then with them by and by, then in full."""
+    model = make("acgan", fade_from=2, fade_to=4)
+    source, y = feed(), torch.tensor([0, 1])
+    z = torch.randn(1, 8).expand(2, 8)
+    for norm in model.generator.trunk.norms:  # labels that would change the image if they counted
+        norm.scale.data[1] = 3.0
+    apart, weights = [], []
+    for _ in range(5):
+        terms = model.step(source)
+        weights.append(terms["d/class"].item() > 0)
+        zero, one = model.generator(z, y).detach()
+        apart.append((zero - one).abs().max().item())
+        assert {"d/unconditional", "g/unconditional"} <= set(terms)
+    assert weights == [False, False, True, True, True]
+    assert apart[0] == apart[1] == 0 < apart[2] < apart[4]
+    assert {m.t for m in model.modules() if hasattr(m, "t")} == {1.0}
+
+
+def test_a_fade_goes_on_where_a_checkpoint_left_it():
+    model = make("acgan", fade_from=2, fade_to=4)
+    source = feed()
+    for _ in range(3):
+        model.step(source)
+    again = make("acgan", fade_from=2, fade_to=4)
+    again.load_state_dict(model.state_dict())
+    assert again._fade_in() == 1.0 == model._fade_in()
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_image_that_the_discriminator_sees_is_augmented(name, monkeypatch):
+    from fewgan.methods import gan
+
+    seen = []
+    monkeypatch.setattr(gan, "diffaugment", lambda x, policy, uniform: seen.append(policy) or x)
+    make(name, augment="translation, color", d_steps=2).step(feed())
+    assert seen == [("translation", "color")] * 5  # twice real and fake, and once for the generator

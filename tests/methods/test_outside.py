@@ -94,15 +94,14 @@ class PGAN(GAN):
     Settings = PGANSettings
     head = Projection
 
-    def discriminator_losses(self, x, y, fake, fake_y):
+    def discriminator_losses(self, real, fake):
         """Tell real pairs from fake ones."""
         s = self.settings.sharpness
-        real, made = self.discriminator(x, y), self.discriminator(fake, fake_y)
-        return {"adversarial": self.game.discriminator(s * real, s * made)}
+        return {"adversarial": self.game.discriminator(s * real.verdict, s * fake.verdict)}
 
-    def generator_losses(self, fake, y):
+    def generator_losses(self, fake):
         """Pass for real."""
-        return {"adversarial": self.game.generator(self.discriminator(fake, y))}
+        return {"adversarial": self.game.generator(fake.verdict)}
 '''
 
 

@@ -59,13 +59,17 @@ class Feed:
         images, labels = self.images.images[index], self.images.labels[index]
         self.seen += self.batch_size
         if self.flip:
-            mirrored = self._mine(torch.rand(self.batch_size, generator=self.generator)) < 0.5
+            mirrored = self.uniform() < 0.5
             images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
         return to_float(images), labels
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal noise [N, *shape]."""
         return self._mine(torch.randn(self.batch_size, *shape, generator=self.generator))
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Uniform noise [N, *shape] in [0, 1)."""
+        return self._mine(torch.rand(self.batch_size, *shape, generator=self.generator))
 
     def labels(self) -> Tensor:
         """Labels int64 [N] for images to be generated; all -1 when there are no classes."""

@@ -19,11 +19,10 @@ Look at coverage beside accuracy: at one image a class the accuracy is perfect.
 from typing import Literal
 
 from pydantic import Field
-from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fewgan.methods.base import Terms
-from fewgan.methods.gan import GAN, GANSettings
+from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.build import DNorm
 from fewgan.networks.heads import Auxiliary
 
@@ -57,21 +56,20 @@ class ACGAN(GAN):
     head = Auxiliary
     settings: ACGANSettings
 
-    def discriminator_losses(self, x: Tensor, y: Tensor, fake: Tensor, fake_y: Tensor) -> Terms:
+    def discriminator_losses(self, real: Judged, fake: Judged) -> Terms:
         """Tell real from fake, and name the class."""
-        on_real, on_fake = self.discriminator(x), self.discriminator(fake)
-        class_loss = cross_entropy(on_real.classes, y)
+        class_loss = cross_entropy(real.verdict.classes, real.y)
         if self.settings.classify == "real+fake":
-            class_loss = class_loss + cross_entropy(on_fake.classes, fake_y)
+            class_loss = class_loss + cross_entropy(fake.verdict.classes, fake.y)
         return {
-            "adversarial": self.game.discriminator(on_real.source, on_fake.source),
+            "adversarial": self.game.discriminator(real.verdict.source, fake.verdict.source),
             "class": self.settings.d_class_weight * class_loss,
         }
 
-    def generator_losses(self, fake: Tensor, y: Tensor) -> Terms:
+    def generator_losses(self, fake: Judged) -> Terms:
         """Pass for real, and be named as the class asked for."""
-        verdict = self.discriminator(fake)
+        class_loss = cross_entropy(fake.verdict.classes, fake.y)
         return {
-            "adversarial": self.game.generator(verdict.source),
-            "class": self.settings.g_class_weight * cross_entropy(verdict.classes, y),
+            "adversarial": self.game.generator(fake.verdict.source),
+            "class": self.settings.g_class_weight * class_loss,
         }

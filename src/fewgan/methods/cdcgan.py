@@ -10,10 +10,8 @@ the image. A known weakness: the discriminator sees y at its first layer only an
 which gives much variety and some wrong classes.
 """
 
-from torch import Tensor
-
 from fewgan.methods.base import Terms
-from fewgan.methods.gan import GAN, GANSettings
+from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.heads import Concat
 from fewgan.networks.labels import Labels, Norm
 
@@ -38,11 +36,10 @@ class CDCGAN(GAN):
     Settings = CDCGANSettings
     head = Concat
 
-    def discriminator_losses(self, x: Tensor, y: Tensor, fake: Tensor, fake_y: Tensor) -> Terms:
+    def discriminator_losses(self, real: Judged, fake: Judged) -> Terms:
         """Tell real pairs (image, label) from fake ones."""
-        real_logit, fake_logit = self.discriminator(x, y), self.discriminator(fake, fake_y)
-        return {"adversarial": self.game.discriminator(real_logit, fake_logit)}
+        return {"adversarial": self.game.discriminator(real.verdict, fake.verdict)}
 
-    def generator_losses(self, fake: Tensor, y: Tensor) -> Terms:
-        """Pass for a real image of class y."""
-        return {"adversarial": self.game.generator(self.discriminator(fake, y))}
+    def generator_losses(self, fake: Judged) -> Terms:
+        """Pass for a real image of the class asked for."""
+        return {"adversarial": self.game.generator(fake.verdict)}

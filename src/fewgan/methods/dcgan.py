@@ -9,10 +9,8 @@ generative adversarial networks", ICLR 2016; the game is that of Goodfellow et a
 Labels are not looked at. On CIFAR-10 expect the figures to peak and then decay: keep the best.
 """
 
-from torch import Tensor
-
 from fewgan.methods.base import Terms
-from fewgan.methods.gan import GAN, GANSettings
+from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.labels import Labels, Norm
 
 
@@ -35,11 +33,10 @@ class DCGAN(GAN):
     name = "dcgan"
     Settings = DCGANSettings
 
-    def discriminator_losses(self, x: Tensor, y: Tensor, fake: Tensor, fake_y: Tensor) -> Terms:
+    def discriminator_losses(self, real: Judged, fake: Judged) -> Terms:
         """Tell real from fake."""
-        real_logit, fake_logit = self.discriminator(x), self.discriminator(fake)
-        return {"adversarial": self.game.discriminator(real_logit, fake_logit)}
+        return {"adversarial": self.game.discriminator(real.verdict, fake.verdict)}
 
-    def generator_losses(self, fake: Tensor, y: Tensor) -> Terms:
+    def generator_losses(self, fake: Judged) -> Terms:
         """Pass for real."""
-        return {"adversarial": self.game.generator(self.discriminator(fake))}
+        return {"adversarial": self.game.generator(fake.verdict)}

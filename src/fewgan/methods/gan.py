@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from fewgan.data.feed import Feed
 from fewgan.losses.adversarial import GAMES, Form
+from fewgan.losses.diffaugment import diffaugment, parse_policy
 from fewgan.methods.base import Method, MethodSettings, Terms
 from fewgan.networks.build import Discriminator, Generator, ImageSpec, NetworkSettings
 from fewgan.networks.heads import Head, RealFake
+from fewgan.networks.labels import fade
 
 
 class GANSettings(NetworkSettings, MethodSettings):
@@ -30,23 +32,58 @@ class GANSettings(NetworkSettings, MethodSettings):
     """Decay of Adam's first moment."""
     beta2: float = Field(0.999, ge=0, lt=1)
     """Decay of Adam's second moment."""
+    augment: str = ""
+    """DiffAugment for few images: any of color, translation, cutout, joined by commas."""
+    fade_from: int = Field(0, ge=0)
+    """Step at which labels begin to count (transitional conditioning)."""
+    fade_to: int = Field(0, ge=0)
+    """Step from which labels count in full; 0: from the start, without a fade."""
+
+    @field_validator("augment")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return ",".join(parse_policy(value))
+
+
+class Judged(NamedTuple):
+    """Images and what the discriminator says of them: all that a loss may look at."""
+
+    verdict: Any
+    """The head's answer."""
+    y: Tensor
+    """Labels int64 [N]: the true ones, or those that the images were made for."""
+    x: Tensor
+    """Images [N,C,H,W] in [-1, 1], as the discriminator saw them."""
+    z: Tensor | None = None
+    """Latents [N,D] of generated images."""
+    plain: Tensor | None = None
+    """Logit [N] of the head without labels, while labels fade in."""
 
 
 class GAN(Method):
     """A generator against a discriminator with a head.
 
-    A subclass names its `head` and writes `discriminator_losses` and `generator_losses`. One step
-    is `d_steps` updates of the discriminator, then one of the generator on the last fakes.
+    A subclass names its `head` and writes `discriminator_losses` and `generator_losses`, pure
+    functions of verdicts. One step is `d_steps` updates of the discriminator, then one of the
+    generator on the last fakes.
+
+    Labels can fade in (transitional conditioning: Shahbazi et al., ICLR 2022), which keeps few
+    images a class from collapsing the game. The discriminator then has a second head that knows
+    no labels; its game is played throughout, and the method's own terms are weighted by t, which
+    rises from 0 to 1 between the steps `fade_from` and `fade_to`, as does the labels' strength.
     """
 
     head: ClassVar[type[Head]] = RealFake
     settings: GANSettings
+    steps_done: Tensor
 
     def __init__(self, settings: GANSettings, spec: ImageSpec) -> None:
         super().__init__(settings, spec)
         self.generator = self.make_sampler(settings, spec)
         self.discriminator = self.make_discriminator(settings, spec)
         self.game = GAMES[settings.game]
+        self.policy = parse_policy(settings.augment)
+        self.register_buffer("steps_done", torch.tensor(0))
         betas = settings.beta1, settings.beta2
         self.optimizers = {
             "d": _adam(self.discriminator, settings.d_lr, betas),
@@ -60,28 +97,25 @@ class GAN(Method):
 
     @classmethod
     def make_discriminator(cls, settings: GANSettings, spec: ImageSpec) -> Discriminator:
-        """The discriminator with the method's head."""
-        return Discriminator(settings, spec, cls.head)
+        """The discriminator with the method's head, and a plain one if labels fade in."""
+        return Discriminator(settings, spec, cls.head, plain=bool(settings.fade_to))
 
     @property
     def sampler(self) -> nn.Module:
         """The generator."""
         return self.generator
 
-    def discriminator_losses(self, x: Tensor, y: Tensor, fake: Tensor, fake_y: Tensor) -> Terms:
-        """What the discriminator descends.
-
-        Args:
-            x: Real images [N,C,H,W] in [-1, 1], and y their labels int64 [N].
-            y: See `x`.
-            fake: Generated images, detached, and fake_y the labels that they were made for.
-            fake_y: See `fake`.
-        """
+    def discriminator_losses(self, real: Judged, fake: Judged) -> Terms:
+        """What the discriminator descends, from its verdicts on real and on generated images."""
         raise NotImplementedError
 
-    def generator_losses(self, fake: Tensor, y: Tensor) -> Terms:
-        """What the generator descends, for fakes [N,C,H,W] made for labels y int64 [N]."""
+    def generator_losses(self, fake: Judged) -> Terms:
+        """What the generator descends, from the verdict on its images."""
         raise NotImplementedError
+
+    def penalties(self, real: Judged, fake: Judged, feed: Feed) -> Terms:
+        """More for the discriminator to descend, if it takes more than two verdicts; or nothing."""
+        return {}
 
     def step(self, feed: Feed, also: Callable[[], Terms] = dict) -> Terms:
         """Update the discriminator `d_steps` times, then the generator once.
@@ -91,20 +125,48 @@ class GAN(Method):
             also: More terms for the generator, for a method that wraps this one and holds
                 something fast (replay alignment, elastic weights).
         """
+        t = self._fade_in()
         for left in reversed(range(self.settings.d_steps)):
             x, y = feed.batch()
-            fake_y = feed.labels()
+            fake_y, z = feed.labels(), feed.normal(self.settings.latent_dim)
             # Only the last fakes are used again, by the generator's own update.
             with torch.set_grad_enabled(left == 0):
-                fake = self.generator(feed.normal(self.settings.latent_dim), fake_y)
-            d_terms = self.discriminator_losses(x, y, fake.detach(), fake_y)
+                made = self.generator(z, fake_y)
+            real = self._judge(feed, x, y)
+            fake = self._judge(feed, made.detach(), fake_y, z)
+            d_terms = _weighted(self.discriminator_losses(real, fake), t)
+            if real.plain is not None and fake.plain is not None:
+                d_terms["unconditional"] = self.game.discriminator(real.plain, fake.plain)
+            d_terms |= self.penalties(real, fake, feed)
             self._descend("d", d_terms)
         with frozen(self.discriminator):
-            g_terms = self.generator_losses(fake, fake_y) | also()
+            fake = self._judge(feed, made, fake_y, z)
+            g_terms = _weighted(self.generator_losses(fake), t)
+            if fake.plain is not None:
+                g_terms["unconditional"] = self.game.generator(fake.plain)
+            g_terms |= also()
             self._descend("g", g_terms)
         return {f"d/{k}": v.detach() for k, v in d_terms.items()} | {
             f"g/{k}": v.detach() for k, v in g_terms.items()
         }
+
+    def _judge(self, feed: Feed, x: Tensor, y: Tensor, z: Tensor | None = None) -> Judged:
+        x = diffaugment(x, self.policy, feed.uniform)
+        features = self.discriminator.features(x, y)
+        plain = self.discriminator.plain
+        verdict = self.discriminator.head(features, y)
+        return Judged(verdict, y, x, z, plain(features, None) if plain else None)
+
+    def _fade_in(self) -> float:
+        """Count this step, and set how strongly labels count in it."""
+        begin, end = self.settings.fade_from, self.settings.fade_to
+        self.steps_done += 1
+        if not end:
+            return 1.0
+        t = (int(self.steps_done) - begin) / max(1, end - begin)
+        t = min(1.0, max(0.0, t))
+        fade(self, t)
+        return t
 
     def _descend(self, player: str, terms: Terms) -> None:
         optimizer = self.optimizers[player]
@@ -124,6 +186,10 @@ def frozen(module: nn.Module) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
+
+
+def _weighted(terms: Terms, t: float) -> Terms:
+    return terms if t == 1 else {name: t * term for name, term in terms.items()}
 
 
 def _adam(module: nn.Module, lr: float, betas: tuple[float, float]) -> torch.optim.Adam:

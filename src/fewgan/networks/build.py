@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from fewgan.errors import InputError
 from fewgan.networks import dcgan, resnet
-from fewgan.networks.heads import Head
+from fewgan.networks.heads import Head, RealFake
 from fewgan.networks.labels import LabelInjection, Labels, Norm
 
 DNorm = Literal["batch", "instance", "none"]
@@ -132,10 +132,17 @@ class Discriminator(nn.Module):
         settings: The networks' settings.
         spec: The images to judge.
         head: The kind of head, and keyword arguments for it.
+        plain: Have a second head, `plain`, that tells real from fake whatever the class.
     """
 
     def __init__(
-        self, settings: NetworkSettings, spec: ImageSpec, head: type[Head], **options: Any
+        self,
+        settings: NetworkSettings,
+        spec: ImageSpec,
+        head: type[Head],
+        *,
+        plain: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__()
         wrap: Callable[[nn.Module], nn.Module] = spectral_norm if settings.spectral else _as_is
@@ -151,6 +158,7 @@ class Discriminator(nn.Module):
         )
         self.trunk = trunk
         self.head = head(trunk.features, spec.classes, wrap, **options)
+        self.plain = RealFake(trunk.features, 0, wrap) if plain else None
         channels_last(self)
 
     def features(self, x: Tensor, y: Tensor | None) -> Tensor:

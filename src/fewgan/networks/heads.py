@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from fewgan.networks.labels import Faded
 
 Wrap = Callable[[nn.Module], nn.Module]
 
 
-class Head(nn.Module):
+class Head(Faded):
     """Base of all heads: by default nothing joins the trunk.
 
     Args:
@@ -78,7 +79,7 @@ class Concat(RealFake):
     def join(self, h: Tensor, y: Tensor | None) -> Tensor:
         """Stage input [N, C + K, H, W]: h and the one-hot label spread over the plane."""
         assert y is not None, "a conditional discriminator needs labels"
-        planes = F.one_hot(y, self.classes).to(h.dtype)[:, :, None, None]
+        planes = self.one_hot(y, self.classes).to(h.dtype)[:, :, None, None]
         joined = torch.cat([h, planes.expand(-1, -1, *h.shape[2:])], 1)
         return joined.contiguous(memory_format=torch.channels_last)
 

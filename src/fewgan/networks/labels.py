@@ -7,6 +7,9 @@ Four ways, the names being the values of the setting `labels`:
 - `embedding`: a learned vector for the class joins the latent.
 - `norm`: every normalisation layer has a scale and a shift per class, which is conditional batch
   norm (de Vries et al. 2017) or conditional instance norm (Dumoulin et al. 2017).
+
+A label can fade in while training (`fade`): at share t of its strength, what a class adds is
+(1 - t) of the mean over classes and t of its own.
 """
 
 from typing import Literal
@@ -19,7 +22,30 @@ Labels = Literal["none", "concat", "embedding", "norm"]
 Norm = Literal["batch", "instance"]
 
 
-class LabelNorm(nn.Module):
+class Faded(nn.Module):
+    """Base of what reads a label; `t` in [0, 1] is the strength with which it does."""
+
+    t: float = 1.0
+
+    def of_class(self, rows: Tensor, y: Tensor) -> Tensor:
+        """Row [N,D] of each class y int64 [N] in `rows` [K,D], as far as the label has faded in."""
+        own = F.embedding(y, rows)
+        return own if self.t == 1 else torch.lerp(rows.mean(0), own, self.t)
+
+    def one_hot(self, y: Tensor, classes: int) -> Tensor:
+        """One-hot rows float [N,K] for y int64 [N], as far as the label has faded in."""
+        own = F.one_hot(y, classes).float()
+        return own if self.t == 1 else torch.lerp(torch.full_like(own, 1 / classes), own, self.t)
+
+
+def fade(module: nn.Module, t: float) -> None:
+    """Let labels count for share t in [0, 1] of their strength, wherever `module` reads them."""
+    for part in module.modules():
+        if isinstance(part, Faded):
+            part.t = t
+
+
+class LabelNorm(Faded):
     """Normalise each channel, then scale and shift it by the row of the sample's class.
 
     With `instance` statistics a sample never depends on the rest of its batch. With `batch`
@@ -49,7 +75,7 @@ class LabelNorm(nn.Module):
         if self.classes == 1:  # the same for every sample: in one pass
             return self._normalise(h, self.scale[0], self.shift[0])
         assert y is not None, "a conditional generator needs labels"
-        scale, shift = F.embedding(y, self.scale), F.embedding(y, self.shift)
+        scale, shift = self.of_class(self.scale, y), self.of_class(self.shift, y)
         return torch.addcmul(shift[:, :, None, None], self._normalise(h), scale[:, :, None, None])
 
     def _normalise(
@@ -66,7 +92,7 @@ class LabelNorm(nn.Module):
         return f"{self.norm}, channels={self.scale.shape[1]}, classes={self.classes}"
 
 
-class LabelInjection(nn.Module):
+class LabelInjection(Faded):
     """A label's way into a generator: what joins the latent, and which norms the trunk uses.
 
     Args:
@@ -94,5 +120,5 @@ class LabelInjection(nn.Module):
             return z
         assert y is not None, "a conditional generator needs labels"
         if self.embedding is not None:
-            return torch.cat([z, self.embedding(y)], 1)
-        return torch.cat([z, F.one_hot(y, self.classes).to(z.dtype)], 1)
+            return torch.cat([z, self.of_class(self.embedding.weight, y)], 1)
+        return torch.cat([z, self.one_hot(y, self.classes).to(z.dtype)], 1)
