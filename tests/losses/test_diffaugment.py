@@ -48,7 +48,7 @@ def test_samples_differ_and_gradients_pass(name):
     y = diffaugment(x, (name,), noise(16))
     assert len({tuple(one.flatten().tolist()) for one in y.detach()}) > 8
     y.sum().backward()
-    assert x.grad is not None and (x.grad != 0).float().mean() > 0.5
+    assert (x.grad != 0).float().mean() > 0.5
     torch.testing.assert_close(diffaugment(x, (name,), noise(16)), y)
 
 
