@@ -88,7 +88,7 @@ def test_each_player_moves_itself_only_and_every_layer_learns(name):
     for player, network in moved.items():
         before = {k: v.clone() for k, v in model.named_parameters()}
         x, y = source.batch()
-        z, fake_y = source.normal(8), source.labels()
+        fake_y, z = source.labels(), source.normal(8)
         fake = model.generator(z, fake_y)
         real = model._judge(source, x, y)
         if player == "d":
@@ -110,7 +110,7 @@ def test_a_step_leaves_no_gradient_of_the_generators_update_in_the_discriminator
     source = feed()
     again = make(name, d_lr=1e-9)
     x, y = source.batch()
-    z, fake_y = source.normal(8), source.labels()
+    fake_y, z = source.labels(), source.normal(8)
     made = again.generator(z, fake_y).detach()
     real, fake = again._judge(source, x, y), again._judge(source, made, fake_y)
     terms = again.discriminator_losses(real, fake)

@@ -7,6 +7,7 @@ channels. At 32 px and width w:
     discriminator  image@32 -> w@16 -> 2w@8 -> 4w@4 -> 64w features
 """
 
+import itertools
 from collections.abc import Callable
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fewgan.networks.labels import LabelNorm
+from fewgan.networks.thin import ImageDown, ImageUp
 
 Wrap = Callable[[nn.Module], nn.Module]
 
@@ -58,10 +60,11 @@ class DCGANGenerator(nn.Module):
         self.norms = nn.ModuleList([make_norm(w) for w in widths])
         self.ups = nn.ModuleList(
             [
-                nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=b == channels)
-                for a, b in zip(widths, [*widths[1:], channels], strict=True)
+                nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=False)
+                for a, b in itertools.pairwise(widths)
             ]
         )
+        self.ups.append(ImageUp(widths[-1], channels))
         initialise(self)
 
     def forward(self, z: Tensor, y: Tensor | None) -> Tensor:
@@ -100,7 +103,7 @@ class DCGANDiscriminator(nn.Module):
         self.stages = nn.ModuleList()
         for i, (a, b) in enumerate(zip([channels, *widths[:-1]], widths, strict=True)):
             inputs = a + (joined[1] if i == joined[0] else 0)
-            conv = nn.Conv2d(inputs, b, 4, stride=2, padding=1)
+            conv = nn.Conv2d(inputs, b, 4, stride=2, padding=1) if i else ImageDown(inputs, b)
             initialise(conv)
             norm = make_norm(b) if i else nn.Identity()
             self.stages.append(nn.Sequential(wrap(conv), norm, nn.LeakyReLU(0.2, inplace=True)))
