@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fewgan.errors import InputError
-from fewgan.metrics.kid import kernel, kid, kid_interval, kid_subsets
+from fewgan.metrics.kid import kernel, kid, kid_error, kid_interval, kid_subsets
 
 
 def normal(n, d=16, shift=0.0, seed=0):
@@ -81,3 +81,11 @@ def test_bootstrap_interval_repeats_by_seed_and_tells_sets_apart():
 def test_one_image_is_refused():
     with pytest.raises(InputError, match="2 images on each side"):
         kid(normal(1), normal(9))
+
+
+def test_standard_error_is_the_spread_over_draws():
+    b = normal(100, seed=1)
+    draws = [normal(100, shift=0.3, seed=s) for s in range(2, 402)]
+    spread = torch.tensor([kid(a, b) for a in draws]).std()
+    told = torch.tensor([kid_error(a, b) for a in draws[:50]]).mean()
+    assert 0.85 < told / spread < 1.15

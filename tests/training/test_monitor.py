@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from conftest import make_blobs
-from fewgan.training.monitor import Monitor, loss_alarm
+from fewgan.training.monitor import Best, Check, Monitor, better, loss_alarm
 
 
 class Painter(nn.Module):
@@ -63,3 +63,25 @@ def test_loss_alarms_name_the_loss():
     assert loss_alarm({"d/adversarial": 1.0, "g/class": 2.0}) is None
     assert "d/adversarial is nan" in loss_alarm({"d/adversarial": math.nan})
     assert "g/class has exploded" in loss_alarm({"g/class": -3e7})
+
+
+def check(kid, error=0.1, alarm=None):
+    return Check(kid, error, 1.0, 1.0, alarm)
+
+
+def test_the_latest_of_the_checks_that_cannot_be_told_from_the_lowest_is_best():
+    best = better(None, 1, check(2.0))
+    assert best == Best(1, 2.0, 2.0)
+    best = better(best, 2, check(1.0))
+    assert better(best, 3, check(1.11)) is None
+    best = better(best, 3, check(1.09))
+    assert best == Best(3, 1.09, 1.0)
+    # No creeping upwards: what counts is the lowest, not the last one that was kept.
+    assert better(best, 4, check(1.15)) is None
+
+
+def test_an_alarm_or_no_number_never_takes_the_place_of_another():
+    best = better(None, 1, check(2.0, alarm="collapse"))
+    assert best is not None
+    assert better(best, 2, check(0.5, alarm="collapse")) is None
+    assert better(best, 2, check(math.nan)) is None

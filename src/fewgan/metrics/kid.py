@@ -40,6 +40,18 @@ def kid(a: Tensor, b: Tensor) -> float:
     return _within(a) + _within(b) - 2 * _between(a, b)
 
 
+def kid_error(a: Tensor, b: Tensor) -> float:
+    """Standard error of `kid` over the draw of `a`, with `b` held fixed (delta method).
+
+    Raises:
+        InputError: A set holds fewer than two images.
+    """
+    a, b = _checked(a, b)
+    inside = (kernel(a, a).fill_diagonal_(0)).sum(1) / (len(a) - 1)
+    influence = 2 * (inside - kernel(a, b).mean(1))
+    return float(influence.std() / len(a) ** 0.5)
+
+
 def kid_subsets(
     a: Tensor, b: Tensor, *, subsets: int = 100, size: int = 1000, seed: int = 0
 ) -> tuple[float, float]:

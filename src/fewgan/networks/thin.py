@@ -28,7 +28,7 @@ class _Spread(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(h: Tensor, weight: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(h: Tensor, weight: Tensor) -> Tensor:
         n, a, rows, columns = h.shape
         tiles = h.permute(0, 2, 3, 1).reshape(n, rows * columns, a) @ weight.reshape(a, -1)
         size = STRIDE * rows, STRIDE * columns
@@ -39,7 +39,7 @@ class _Spread(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         h, weight = ctx.saved_tensors
         for_h, for_weight = ctx.needs_input_grad
         # The map's gradient is the plain convolution; the weight's is that convolution's own.
@@ -53,7 +53,7 @@ class _Gather(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return F.conv2d(x, weight, bias, STRIDE, PADDING)
 
     @staticmethod
@@ -61,7 +61,7 @@ class _Gather(torch.autograd.Function):
         ctx.save_for_backward(*inputs[:2])
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         x, weight = ctx.saved_tensors
         for_x, *others = ctx.needs_input_grad
         grad_x = _Spread.apply(grad, weight) if for_x else None

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from fewgan.training import checkpoint
 from fewgan.training.ema import EMA
 from fewgan.training.engine import Engine
 from fewgan.training.folder import Log, RunFolder
-from fewgan.training.monitor import Check, Monitor, loss_alarm
+from fewgan.training.monitor import Best, Check, Monitor, better, loss_alarm
 from fewgan.training.settings import RunConfig
 
 AUTOSAVE = 60.0  # seconds between checkpoints when checks are rarer
@@ -88,7 +89,7 @@ class Trainer:
             for name, optimizer in method.optimizers.items()
         }
         self.step, self.seconds = 0, 0.0
-        self.best: dict[str, Any] | None = None
+        self.best: Best | None = None
         self.log: Log | None = None
 
     # --- state ----------------------------------------------------------------------------------
@@ -112,7 +113,8 @@ class Trainer:
             "images": self.feed.seen,
             "seconds": self.seconds,
         }
-        meta |= {"best": self.best, "log": self.log.mark, "groups": groups, "rng": rng_rest}
+        best = asdict(self.best) if self.best else None
+        meta |= {"best": best, "log": self.log.mark, "groups": groups, "rng": rng_rest}
         checkpoint.write(self.folder.best if path_is_best else self.folder.last, tensors, meta)
         if path_is_best or (self.step and self.best is None):
             about = {key: meta[key] for key in ("step", "images", "seconds", "best")}
@@ -130,7 +132,8 @@ class Trainer:
             for name, optimizer in self.method.optimizers.items():
                 state = checkpoint.within(f"optimizer.{name}", tensors)
                 checkpoint.load_optimizer_state(optimizer, state, meta["groups"][name])
-            self.step, self.seconds, self.best = meta["step"], meta["seconds"], meta["best"]
+            self.step, self.seconds = meta["step"], meta["seconds"]
+            self.best = Best(**meta["best"]) if meta["best"] else None
         elif self.folder.best.exists() or self.folder.log_file.stat().st_size:
             raise InputError(f"{self.folder.last} is missing: put it back, or start a new run")
         if self.engine.main:
@@ -227,7 +230,7 @@ class Trainer:
         """Never let weights that are no longer finite reach a checkpoint."""
         if all(p.isfinite().all() for p in self.method.parameters()):
             return
-        kept = f"the best, of step {self.best['step']}, is kept" if self.best else "none is kept"
+        kept = f"the best, of step {self.best.step}, is kept" if self.best else "none is kept"
         raise FewganError(
             f"training broke down: at step {self.step} the weights are no longer finite; "
             f"of the checkpoints {kept}: try a lower learning rate, or --spectral"
@@ -236,13 +239,12 @@ class Trainer:
     def _check(self) -> None:
         self._guard()
         check: Check = self.monitor.check(self.ema.module, self.share)
-        is_best = check.kid < (self.best["kid"] if self.best else float("inf"))
-        if is_best:
-            self.best = {"step": self.step, "kid": check.kid}
-        values = {"kid": check.kid, "diversity": check.diversity}
-        values |= {"diversity_min": check.diversity_min, "best": is_best}
+        best = better(self.best, self.step, check)
+        self.best = best or self.best
+        values = {"kid": check.kid, "kid_error": check.kid_error, "diversity": check.diversity}
+        values |= {"diversity_min": check.diversity_min, "best": bool(best)}
         line = self._write(values, check.alarm)
-        if is_best:
+        if best:
             self.save(path_is_best=True)
         labels = self._picture_labels()
         pictures = self.monitor.generate(self.ema.module)[: len(labels)].cpu()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from fewgan.data.imageset import ImageSet, to_bytes
 from fewgan.metrics.diversity import diversity_ratio, in_class_diversity
 from fewgan.metrics.extractors import random_extractor
-from fewgan.metrics.kid import kid
+from fewgan.metrics.kid import kid, kid_error
 
 COLLAPSED = 0.35  # share of the real in-class diversity under which a class counts as collapsed
 SPARED = 0.2  # share of the budget in which a young generator is not yet judged
@@ -28,12 +28,14 @@ class Check:
 
     Attributes:
         kid: Unbiased KID against training images; lower is better.
+        kid_error: Its standard error over the draw of latents.
         diversity: Mean over classes of generated over real in-class diversity.
         diversity_min: The same ratio for the worst class.
         alarm: What is wrong, in words, or None.
     """
 
     kid: float
+    kid_error: float
     diversity: float
     diversity_min: float
     alarm: str | None
@@ -86,7 +88,37 @@ class Monitor:
                 f"collapse: {low} of {len(ratio)} classes have under {COLLAPSED:.0%} of the "
                 f"variety of real images (worst {worst:.0%})"
             )
-        return Check(float(kid(features, self.real)), float(ratio.mean()), worst, alarm)
+        distance, error = kid(features, self.real), kid_error(features, self.real)
+        return Check(distance, error, float(ratio.mean()), worst, alarm)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The check that the best checkpoint comes from.
+
+    Attributes:
+        step: Its step.
+        kid: Its figure.
+        lowest: The lowest figure so far, which may be an earlier check's.
+    """
+
+    step: int
+    kid: float
+    lowest: float
+
+
+def better(best: Best | None, step: int, check: Check) -> Best | None:
+    """The new best if a check is one, else None.
+
+    The rule of one standard error (Breiman et al. 1984): near the end figures differ by no more
+    than the luck of the draw, and of checks that cannot be told from the lowest the latest has
+    learned most. A check with an alarm never takes the place of another.
+    """
+    if best is None:
+        return Best(step, check.kid, check.kid)
+    if check.alarm or not check.kid <= best.lowest + check.kid_error:
+        return None
+    return Best(step, check.kid, min(check.kid, best.lowest))
 
 
 def loss_alarm(values: dict[str, float]) -> str | None:
