@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fewgan.api import resume as resume
     from fewgan.api import train as train
     from fewgan.benchmark.evaluation import evaluate as evaluate
+    from fewgan.benchmark.runner import run_protocol as run_protocol
     from fewgan.training.run import Run as Run
 
 _PUBLIC = {
@@ -26,10 +27,11 @@ _PUBLIC = {
     "resume": "fewgan.api",
     "load": "fewgan.api",
     "evaluate": "fewgan.benchmark.evaluation",
+    "run_protocol": "fewgan.benchmark.runner",
     "Run": "fewgan.training.run",
     "datasets": "fewgan.data",
 }
-__all__ = ["Run", "datasets", "evaluate", "load", "resume", "train"]
+__all__ = ["Run", "datasets", "evaluate", "load", "resume", "run_protocol", "train"]
 
 
 def __getattr__(name: str) -> Any:

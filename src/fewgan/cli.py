@@ -273,6 +273,49 @@ def interpolate(
     _show(outputs.save_interpolation(load(run), out, label, seed, checkpoint, overwrite), as_json)
 
 
+@app.command
+def translate(
+    run: Path,
+    *,
+    source: Annotated[Path, Parameter(name="--input")],
+    out: Path,
+    direction: Literal["a2b", "b2a"] = "a2b",
+    panel: Path | None = None,
+    checkpoint: Which = "best",
+    skip_corrupt: bool = False,
+    overwrite: bool = False,
+    as_json: Json = False,
+) -> None:
+    """Translate a folder of images from one domain into the other, with a run of cyclegan.
+
+    Example: `fewgan translate runs/cyclegan-emoji --input drawings --out translated`
+
+    Args:
+        run: The run folder; the training data are not needed.
+        source: Folder with the images to translate.
+        out: Folder for the translations, one PNG for each image, under its name.
+        direction: From the run's first class to its second, or back.
+        panel: FILE.png for ten images, their translations and the way back.
+        checkpoint: Which checkpoint translates.
+        skip_corrupt: Leave out images that cannot be read.
+        overwrite: Replace what stands at --out and --panel.
+        as_json: Print one JSON object instead of tables.
+    """
+    from fewgan import load, outputs
+
+    result = outputs.save_translation(
+        load(run),
+        source,
+        out,
+        direction,
+        checkpoint,
+        panel,
+        skip_corrupt=skip_corrupt,
+        overwrite=overwrite,
+    )
+    _show(result, as_json)
+
+
 # --- figures ----------------------------------------------------------------------------------
 
 
@@ -297,7 +340,7 @@ def evaluate(
     Args:
         run: The run folder.
         data: A named data set or a folder; images that were trained on are never the reference.
-        metrics: From fid, kid, is, prdc, accuracy, cas, lpips, diversity, memorisation.
+        metrics: From fid, kid, intra_fid, is, prdc, accuracy, cas, lpips, diversity, memorisation.
         n: Number of images to generate, and at most of real ones.
         extractor: Network that sees the images; what suits the data when left out.
         weights: File with the network's published weights, for those that need one.
@@ -308,7 +351,7 @@ def evaluate(
     """
     from fewgan.benchmark import evaluation
 
-    names = [name.strip() for name in metrics.split(",")] if metrics else None
+    names = _names(metrics)
     result = evaluation.evaluate(
         run,
         data,
@@ -329,19 +372,67 @@ def evaluate(
 
 
 @app.command
-def compare(*runs: Path, out: Path | None = None, as_json: Json = False) -> None:
+def benchmark(
+    protocol: str,
+    *,
+    budget: str | None = None,
+    workers: int | None = None,
+    address: str | None = None,
+    out: Path | None = None,
+    seeds: int | None = None,
+    methods: str | None = None,
+    data: str | None = None,
+    as_json: Json = False,
+) -> None:
+    """Train and measure every method of a protocol at equal images seen, and write one table.
+
+    Example: `fewgan benchmark conditional --budget cpu --workers 2 --out runs/table`
+
+    What is done is kept, what was interrupted goes on, what failed is tried again.
+
+    Args:
+        protocol: A shipped protocol, such as conditional, or a YAML file.
+        budget: One of the protocol's: smoke, cpu or full; cpu when left out.
+        workers: Cells at a time; 1 when left out, or what the cluster has room for.
+        address: Address of a Ray cluster (host:port), whose machines see --out at the same path.
+        out: Folder of the runs and of table.md, .csv, .html, .json; runs/PROTOCOL-BUDGET else.
+        seeds: That many seeds, from 0, in place of the protocol's.
+        methods: Only these methods, separated by commas; of the protocol, or others as they come.
+        data: Only these data sets, separated by commas; of the protocol, or others as they come.
+        as_json: Print one JSON object instead of tables.
+    """
+    from fewgan.benchmark import render, runner
+
+    chosen = {"methods": _names(methods), "data": _names(data)}
+    chosen["seeds"] = list(range(seeds)) if seeds is not None else None
+    changes = {name: value for name, value in chosen.items() if value is not None}
+    results = runner.run_protocol(
+        protocol, budget=budget, out=out, workers=workers, address=address, **changes
+    )
+    if as_json:
+        _show(results.to_json(), True)
+    else:
+        Console().print(render.as_terminal(results))
+    results.complain()
+
+
+@app.command
+def compare(
+    *runs: Path, out: Path | None = None, variation: str | None = None, as_json: Json = False
+) -> None:
     """Put evaluated runs side by side, and say where their figures cannot be compared.
 
     Example: `fewgan compare runs/acgan-mnist runs/cdcgan-mnist --out compare.html`
 
     Args:
         runs: Run folders.
-        out: FILE.md or FILE.html to write.
+        out: FILE.md for the table, or FILE.html for a page with curves and pictures as well.
+        variation: Classes whose variety the page shows, such as 1,7; two when left out.
         as_json: Print one JSON object instead of tables.
     """
     from fewgan import outputs
 
-    rows, table = outputs.compare_runs(runs, out)
+    rows, table = outputs.compare_runs(runs, out, _names(variation))
     if as_json:
         _show(rows, True)
     else:
@@ -364,6 +455,11 @@ def report(run: Path, *, as_json: Json = False) -> None:
 
 
 # --- printing and leaving ---------------------------------------------------------------------
+
+
+def _names(listed: str | None) -> list[str] | None:
+    """The names in a list with commas; None when nothing was given."""
+    return [name.strip() for name in listed.split(",")] if listed else None
 
 
 def _show(result: dict[str, Any] | list[dict[str, Any]], as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """What the command line writes for a person: samples, walks, previews and reports."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,17 @@ import torch
 from PIL import Image
 
 from fewgan import data
+from fewgan.data.folder import read_folder
 from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
 from fewgan.files import atomic
+from fewgan.networks.translation import Direction
 from fewgan.report.card import write_card
 from fewgan.report.compare import rows_of, write_comparison
-from fewgan.report.grids import class_grid, grid, save_gif, save_png
+from fewgan.report.grids import class_grid, grid, picture, save_gif, save_png
 from fewgan.report.page import write_report
 from fewgan.report.terminal import comparison_table
+from fewgan.report.translation import translation_panel
 from fewgan.report.view import RunView
 from fewgan.training.run import Checkpoint, Run
 
@@ -87,8 +91,7 @@ def _write_folder(run: Run, images: ImageSet, out: Path) -> None:
         # A class name comes from a stranger's folder: keep it one plain path component.
         name = run.class_names[label] if run.class_names else ""
         safe = "".join(c if c.isalnum() or c in "-_ ." else "_" for c in name).strip(". ")
-        mode = pixels[0] if len(pixels) == 1 else pixels.permute(1, 2, 0)
-        save_png(Image.fromarray(mode.contiguous().numpy()), out / safe / f"{i:06d}.png")
+        save_png(picture(pixels), out / safe / f"{i:06d}.png")
 
 
 def save_interpolation(
@@ -118,6 +121,48 @@ def save_interpolation(
         frames = [grid(frame, columns=min(rows, 5)) for frame in [*walk, *walk.flip(0)[1:-1]]]
         save_gif(frames, out)
     return {"pairs": rows, "checkpoint": which, "seed": seed, "out": str(out)}
+
+
+def save_translation(
+    run: Run,
+    source: Path,
+    out: Path,
+    direction: Direction = "a2b",
+    which: Checkpoint = "best",
+    panel: Path | None = None,
+    *,
+    skip_corrupt: bool = False,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Translate every picture below a folder into a PNG of the same name below `out`.
+
+    Pictures are cropped to the middle square and resized to the run's size. With `panel`, the
+    first ten are drawn there with their translations and the way back.
+
+    Raises:
+        InputError: The run does not translate, there are no pictures, some cannot be read, or an
+            output exists or cannot be written.
+    """
+    run.translator(which)
+    for place in (out, panel):
+        if place:
+            check_output(place, overwrite)
+    if out.suffix:
+        raise InputError(f"--out {out}: give a folder for the translations")
+    if panel and panel.suffix.lower() != ".png":
+        raise InputError(f"--panel {panel}: give FILE.png")
+    files, pixels = read_folder(source, run.spec.size, run.spec.channels, skip_corrupt)
+    names = [file.relative_to(source) for file in files]
+    twins = Counter(name.with_suffix("") for name in names)
+    for name, image in zip(names, run.translate(pixels, direction, which), strict=True):
+        bare = name.with_suffix("")
+        # a.jpg and a.png must not become one file.
+        path = out / (bare if twins[bare] == 1 else name)
+        save_png(picture(image), path.with_name(path.name + ".png"))
+    if panel:
+        save_png(translation_panel(run.translate, pixels[:10], direction, run.class_names), panel)
+    into = run.class_names[direction == "a2b"]
+    return {"images": len(files), "translated into": into, "checkpoint": which, "out": str(out)}
 
 
 def list_data() -> list[dict[str, Any]]:
@@ -180,8 +225,15 @@ def save_report(path: Path) -> dict[str, Any]:
     return {"report": str(report), "card": str(write_card(view, view.path / "README.md"))}
 
 
-def compare_runs(paths: Sequence[Path], out: Path | None) -> tuple[list[dict[str, Any]], Any]:
+def compare_runs(
+    paths: Sequence[Path], out: Path | None, classes: Sequence[str] | None = None
+) -> tuple[list[dict[str, Any]], Any]:
     """Put runs side by side; write the comparison to `out` if it is given.
+
+    Args:
+        paths: The run folders.
+        out: FILE.md or FILE.html.
+        classes: Classes whose variety the page shows; the first two that the runs share if None.
 
     Returns:
         A row for each run, and a table for a terminal.
@@ -199,5 +251,5 @@ def compare_runs(paths: Sequence[Path], out: Path | None) -> tuple[list[dict[str
                 f"fewgan evaluate {view.path} --data {view.config['data']}"
             )
     if out:
-        write_comparison(views, out)
+        write_comparison(views, out, classes)
     return rows_of(views), comparison_table(views)

@@ -1,8 +1,10 @@
+import pytest
 import torch
 
 from conftest import make_blobs
 from fewgan.data.feed import Feed
 from fewgan.data.imageset import to_bytes, to_float
+from fewgan.errors import InputError
 
 
 def feed(n=40, batch=8, seed=0, **options):
@@ -78,3 +80,64 @@ def test_flip_mirrors_about_half():
     same = (plain == mirrored).flatten(1).all(1)
     assert torch.equal(mirrored[~same], plain[~same].flip(3))
     assert 8 < same.sum() < 32
+
+
+# --- one class at a time ------------------------------------------------------------------------
+
+
+def of_class(one, label):
+    return one.images.images[one.images.labels == label].flatten(1).sum(1).sort().values
+
+
+def test_batches_of_a_class_come_in_epochs_of_their_own():
+    one = feed(n=40, batch=5)
+    shown = {0: [], 1: []}
+    for _ in range(4):
+        for label, batches in shown.items():
+            batches.append(to_bytes(one.batch_of(label)))
+    for label, batches in shown.items():
+        sums = torch.cat(batches).flatten(1).sum(1).sort().values
+        assert torch.equal(sums, of_class(one, label))
+    assert one.seen == 40
+
+
+def test_batches_of_a_class_leave_the_other_epochs_alone():
+    one, other = feed(n=8, batch=4), feed(n=8, batch=4)
+    first = one.batch()[0]
+    other.batch()
+    one.batch_of(0)
+    second = one.batch()[0]
+    # The order of an epoch was shuffled when it began.
+    assert torch.equal(second, other.batch()[0])
+    assert not torch.equal(first, second)
+
+
+def test_shares_of_a_class_make_up_its_batch():
+    whole, shares = feed(flip=True), [feed(flip=True, rank=r, world=2) for r in range(2)]
+    for label in (0, 1, 1, 0, 1, 1):
+        one, *parts = (f.batch_of(label) for f in [whole, *shares])
+        assert torch.equal(one[0::2], parts[0])
+        assert torch.equal(one[1::2], parts[1])
+
+
+def test_a_saved_place_goes_on_in_every_epoch():
+    def draw(one):
+        return [one.batch_of(1), one.batch()[0], one.normal(2), one.batch_of(0), one.batch_of(1)]
+
+    one = feed(n=22, batch=4)
+    draw(one)
+    state = {name: tensor.clone() for name, tensor in one.state_dict().items()}
+    expected = [draw(one) for _ in range(4)]
+    other = feed(n=22, batch=4, seed=99)
+    other.batch_of(0)
+    other.load_state_dict(state)
+    for draws in expected:
+        assert all(map(torch.equal, draws, draw(other)))
+    assert other.seen == one.seen
+
+
+def test_a_class_without_images_is_refused():
+    images = make_blobs(6)
+    images.labels[:] = 0
+    with pytest.raises(InputError, match="class 1 has no training images"):
+        Feed(images, 2, torch.Generator()).batch_of(1)

@@ -14,7 +14,7 @@ from fewgan.networks.build import ImageSpec
 
 SPEC = ImageSpec(1, 16, 2)
 SMALL = {"width": 4, "latent_dim": 8}
-TRAINED = ["dcgan", "cdcgan", "acgan"]
+TRAINED = ["dcgan", "cdcgan", "acgan", "2ngan"]
 
 
 def make(name, **settings):
@@ -142,7 +142,7 @@ def test_methods_are_found_by_name(kind):
     assert methods.available()[method.name].regime == "train"
 
 
-@pytest.mark.parametrize("name", ["cdcgan", "acgan"])
+@pytest.mark.parametrize("name", ["cdcgan", "acgan", "2ngan"])
 def test_bands_are_learned_by_class(name):
     """A toy with a known answer: class 0 is bright above, class 1 below."""
     weight = {"g_class_weight": 1.0} if name == "acgan" else {}

@@ -1,1 +1,1 @@
-"""Protocols: how a run is measured, so that every method is measured alike."""
+"""Evaluation and protocols: how a run is measured, so that every method is measured alike."""

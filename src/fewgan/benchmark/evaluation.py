@@ -18,6 +18,7 @@ from fewgan.metrics.progress import progress_bars
 from fewgan.metrics.suite import audit_images, measure
 from fewgan.report.grids import by_class as images_by_class
 from fewgan.report.grids import grid, memorisation_sheet, save_png, variation_panel
+from fewgan.report.sweeps import draw_sweeps
 from fewgan.training import selection
 from fewgan.training.run import Checkpoint, Run
 
@@ -173,6 +174,7 @@ def _draw(
     save_png(
         grid(run.interpolate(rows=rows, which=which), 10), run.folder.samples / "interpolation.png"
     )
+    draw_sweeps(run, which)
     if run.class_names:
         ours, theirs = (
             images_by_class(s.images, s.labels, run.class_names) for s in (fake, real.reference)

@@ -6,8 +6,52 @@ import torch
 from torch import Tensor
 
 from fewgan.data.imageset import ImageSet, to_float
+from fewgan.data.splits import by_class
+from fewgan.errors import InputError
 
 Prior = Literal["uniform", "data"]
+
+
+class Epochs:
+    """Draws from a pool of indices in shuffled epochs: each once before any comes again.
+
+    Args:
+        pool: The indices, int64 [M].
+        generator: Shuffles; what it was before the last shuffle is part of the state.
+    """
+
+    def __init__(self, pool: Tensor, generator: torch.Generator) -> None:
+        self.pool, self.generator = pool, generator
+        self._before = generator.get_state()
+        self._order, self._cursor = torch.empty(0, dtype=torch.long), 0
+
+    def next(self, count: int) -> Tensor:
+        """The next `count` indices, int64."""
+        parts = []
+        while count:
+            if self._cursor == len(self._order):
+                self._shuffle()
+                self._cursor = 0
+            part = self._order[self._cursor : self._cursor + count]
+            self._cursor += len(part)
+            count -= len(part)
+            parts.append(part)
+        return torch.cat(parts)
+
+    def _shuffle(self) -> None:
+        self._before = self.generator.get_state()
+        self._order = self.pool[torch.randperm(len(self.pool), generator=self.generator)]
+
+    def state(self) -> tuple[Tensor, list[int]]:
+        """The generator before the last shuffle; how many were shuffled, and how many drawn."""
+        return self._before, [len(self._order), self._cursor]
+
+    def restore(self, before: Tensor, shuffled: int, drawn: int) -> None:
+        """Go back to a `state`; the generator is left anywhere."""
+        self._before, self._cursor = before, drawn
+        if shuffled:
+            self.generator.set_state(before)
+            self._shuffle()
 
 
 class Feed:
@@ -45,8 +89,8 @@ class Feed:
         self.seen = 0
         counts = torch.tensor(images.counts(), dtype=torch.float)
         self._prior = counts if prior == "data" else torch.ones_like(counts)
-        self._epoch_state = generator.get_state()
-        self._order, self._cursor = torch.empty(0, dtype=torch.long), 0
+        self._all = Epochs(torch.arange(len(images)), generator)
+        self._of: dict[int, Epochs] = {}
 
     @property
     def local_batch_size(self) -> int:
@@ -55,7 +99,20 @@ class Feed:
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Next real images [N,C,H,W] in [-1, 1] and their labels int64 [N], in shuffled epochs."""
-        index = self._mine(self._next_indices(), move=False).to(self.images.labels.device)
+        return self._shown(self._all)
+
+    def batch_of(self, label: int) -> Tensor:
+        """Next real images [N,C,H,W] in [-1, 1] of one class, in shuffled epochs of that class.
+
+        Raises:
+            InputError: The class has no images.
+        """
+        if label not in self._of:
+            self._of[label] = self._epochs_of(label)
+        return self._shown(self._of[label])[0]
+
+    def _shown(self, epochs: Epochs) -> tuple[Tensor, Tensor]:
+        index = self._mine(epochs.next(self.batch_size), move=False).to(self.images.labels.device)
         images, labels = self.images.images[index], self.images.labels[index]
         self.seen += self.batch_size
         if self.flip:
@@ -79,34 +136,32 @@ class Feed:
         return self._mine(draw)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Generator, place in the current epoch and images seen, as tensors."""
-        return {
+        """Generator, places in the current epochs and images seen, as tensors."""
+        before, place = self._all.state()
+        state = {
             "generator": self.generator.get_state(),
-            "epoch": self._epoch_state,
-            "place": torch.tensor([len(self._order), self._cursor, self.seen]),
+            "epoch": before,
+            "place": torch.tensor([*place, self.seen]),
         }
+        for label, epochs in self._of.items():
+            before, place = epochs.state()
+            state |= {f"epoch.{label}": before, f"place.{label}": torch.tensor(place)}
+        return state
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go back to the place that `state_dict` described."""
-        length, self._cursor, self.seen = state["place"].tolist()
-        self._epoch_state = state["epoch"]
-        if length:
-            self.generator.set_state(self._epoch_state)
-            self._order = torch.randperm(length, generator=self.generator)
+        *place, self.seen = state["place"].tolist()
+        self._all.restore(state["epoch"], *place)
+        for label in [int(name[6:]) for name in state if name.startswith("place.")]:
+            self._of[label] = self._epochs_of(label)
+            self._of[label].restore(state[f"epoch.{label}"], *state[f"place.{label}"].tolist())
         self.generator.set_state(state["generator"])
 
-    def _next_indices(self) -> Tensor:
-        parts, missing = [], self.batch_size
-        while missing:
-            if self._cursor == len(self._order):
-                self._epoch_state = self.generator.get_state()
-                self._order = torch.randperm(len(self.images), generator=self.generator)
-                self._cursor = 0
-            part = self._order[self._cursor : self._cursor + missing]
-            self._cursor += len(part)
-            missing -= len(part)
-            parts.append(part)
-        return torch.cat(parts)
+    def _epochs_of(self, label: int) -> Epochs:
+        members = by_class(self.images.labels, label + 1)[label]
+        if not len(members):
+            raise InputError(f"class {label} has no training images: leave it out, or add some")
+        return Epochs(members, self.generator)
 
     def _mine(self, draw: Tensor, move: bool = True) -> Tensor:
         share = draw[self.rank :: self.world]

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from fewgan.data.imageset import ImageSet
 from fewgan.data.pictures import SUFFIXES, read_pictures
@@ -69,6 +70,26 @@ def _read_listed(folder: Path, classes: Sequence[str], request: Request, name: s
     bad = set(pictures.bad)
     labels = torch.tensor([label for i, (_, label) in enumerate(listed) if i not in bad])
     return ImageSet(pictures.images, labels, tuple(classes), name)
+
+
+def read_folder(
+    root: Path, size: int, channels: int, skip_corrupt: bool = False
+) -> tuple[list[Path], Tensor]:
+    """Every readable picture below `root`, whatever the sub-folders: files and uint8 [N,C,S,S].
+
+    Raises:
+        InputError: There is no such folder, it holds no pictures, or some cannot be read and are
+            not to be skipped.
+    """
+    if not root.is_dir():
+        raise InputError(f"there is no folder {root}")
+    files = pictures_in(root)
+    if not files:
+        raise _no_images(root)
+    pictures = read_pictures(files, root, size, channels)
+    judge(files, pictures.bad, root, skip_corrupt)
+    bad = set(pictures.bad)
+    return [file for i, file in enumerate(files) if i not in bad], pictures.images
 
 
 def _held_out(root: Path) -> Path | None:

@@ -1,13 +1,23 @@
 """The table of data sets, and the way in: any name or folder becomes one fitted image set.
 
-To add a data set: one file with a `SOURCE`, and its name in the table.
+To add a data set: one file with a `SOURCE` (or several `SOURCES`), and its name in the table.
 """
 
 import os
 from dataclasses import replace
 from pathlib import Path
 
-from fewgan.data import celeba, cifar10, digits, fashion_mnist, glyphs, mnist, omniglot
+from fewgan.data import (
+    celeba,
+    cifar10,
+    digits,
+    emoji,
+    emoji_pairs,
+    fashion_mnist,
+    glyphs,
+    mnist,
+    omniglot,
+)
 from fewgan.data.fetching import Fetched, fetch_source
 from fewgan.data.folder import folder_source
 from fewgan.data.imageset import ImageSet
@@ -15,12 +25,16 @@ from fewgan.data.resize import check_form, fit
 from fewgan.data.source import Request, Source, Split
 from fewgan.errors import InputError, unknown
 
-_TABLE = (digits, glyphs, mnist, fashion_mnist, cifar10, omniglot, celeba)
+_TABLE = (
+    *(m.SOURCE for m in (digits, glyphs, mnist, fashion_mnist, cifar10, omniglot, celeba)),
+    *emoji.SOURCES,
+    emoji_pairs.SOURCE,
+)
 
 
 def sources() -> dict[str, Source]:
     """Every named data set, by name."""
-    return {module.SOURCE.name: module.SOURCE for module in _TABLE}
+    return {source.name: source for source in _TABLE}
 
 
 def load(

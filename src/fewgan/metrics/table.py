@@ -23,6 +23,7 @@ from fewgan.metrics.extractors.random_net import random_extractor
 from fewgan.metrics.features import FeatureCache
 from fewgan.metrics.fid import fid
 from fewgan.metrics.inception_score import inception_score
+from fewgan.metrics.intra_class import Labelled, intra_class_fid, intra_class_kid
 from fewgan.metrics.kid import kid, kid_interval, kid_subsets
 from fewgan.metrics.memorisation import Audit, memorisation
 from fewgan.metrics.perceptual import perceptual_diversity
@@ -145,6 +146,23 @@ def _kid_spread(a: Tensor, b: Tensor, seed: int) -> tuple[float, str]:
     return (interval.high - interval.low) / 2, "half of the 95 % bootstrap interval"
 
 
+def _intra_fid(context: Context) -> list[Value]:
+    if not context.fake.class_names:
+        raise InputError("intra-class FID needs images with classes")
+    fake, real = (
+        Labelled(context.outputs(images).features, images.labels)
+        for images in (context.fake, context.reference)
+    )
+    classes = len(context.fake.class_names)
+    try:
+        found = intra_class_fid(fake, real, classes)
+        return [Value("intra_fid", found.mean, "lower", per_class=found.per_class)]
+    except InputError as reason:
+        found = intra_class_kid(fake, real, classes)
+        note = f"in place of intra-class FID: inside a class, {reason}"
+        return [Value("intra_kid", found.mean, "lower", per_class=found.per_class, note=note)]
+
+
 def _inception_score(context: Context) -> list[Value]:
     logits = context.outputs(context.fake).logits
     splits = 10 if len(logits) >= SPLIT_FROM else 1
@@ -259,6 +277,7 @@ def _least(per_class: Tensor) -> float:
 METRICS: dict[str, Metric] = {
     "fid": Metric(_fid, _train_images),
     "kid": Metric(_kid, _train_images),
+    "intra_fid": Metric(_intra_fid, _train_images),
     "is": Metric(_inception_score, _train_images),
     "prdc": Metric(_prdc, _train_images),
     "accuracy": Metric(_accuracy, _held_out_images),

@@ -10,6 +10,10 @@ of the trunk (`joins`, `join`), which is how a concatenated label gets in.
 | `Projection` | logit [N] + <embedding of y, features> | Miyato & Koyama 2018, eq. 4 |
 | `Auxiliary` | logit [N] and class logits [N, K] | Odena et al. 2017 |
 | `TwoN` | logits [N, 2K]: real classes, then fake classes | Bromley 2018; cf. ADC-GAN, Hou 2022 |
+| `Twin` | as `Auxiliary`, and class logits [N, K] of a twin | Gong et al. 2019 |
+| `SourceTwoN` | logit [N] and the logits of `TwoN` | Hou et al. 2022 |
+| `Contrast` | logit [N], unit embedding [N, E] of x, unit proxy [N, E] of y | Kang et al. 2021 |
+| `Shared` | logit [N] and the features [N, F], for a network beside | Chen et al. 2016 |
 """
 
 from collections.abc import Callable
@@ -17,6 +21,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from fewgan.networks.labels import Faded
 
@@ -125,3 +130,89 @@ class TwoN(Head):
     def forward(self, features: Tensor, y: Tensor | None) -> Tensor:
         """Logits [N, 2K]; y is not looked at."""
         return self.real_then_fake(features)
+
+
+class TwinVerdict(NamedTuple):
+    """What `Twin` answers: `source` logit [N], `classes` and `twin` logits [N,K]."""
+
+    source: Tensor
+    classes: Tensor
+    twin: Tensor
+
+
+class Twin(Auxiliary):
+    """Real or fake, which class, and the same question put to a second classifier."""
+
+    def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
+        super().__init__(features, classes, wrap)
+        self.twin_class_of = wrap(nn.Linear(features, classes))
+
+    def forward(self, features: Tensor, y: Tensor | None) -> TwinVerdict:  # type: ignore[override]
+        """Source logit [N] and twice class logits [N,K]; y is not looked at."""
+        return TwinVerdict(*super().forward(features, y), self.twin_class_of(features))
+
+
+class SourceTwoN(RealFake):
+    """Real or fake, and beside it the 2K-way answer of `TwoN`."""
+
+    def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
+        super().__init__(features, classes, wrap)
+        self.two_n = TwoN(features, classes, wrap)
+
+    def forward(self, features: Tensor, y: Tensor | None) -> Verdict:  # type: ignore[override]
+        """Source logit [N] and logits [N,2K], real classes first; y is not looked at."""
+        return Verdict(super().forward(features, y), self.two_n(features, y))
+
+
+class ContrastVerdict(NamedTuple):
+    """What `Contrast` answers: `source` logit [N], and rows [N,E] of length 1."""
+
+    source: Tensor
+    embedding: Tensor
+    """Of the image."""
+    proxy: Tensor
+    """Of the class y."""
+
+
+class Contrast(RealFake):
+    """Real or fake, and where the image and its class lie on a sphere in E dimensions.
+
+    Args:
+        features: Length F of the trunk's feature vector.
+        classes: Number of classes K.
+        wrap: Applied to each weighted layer; the proxies, of length 1 in any case, go without.
+        embedding_dim: E; no more than F are taken.
+    """
+
+    def __init__(self, features: int, classes: int, wrap: Wrap, embedding_dim: int = 512) -> None:
+        super().__init__(features, classes, wrap)
+        dim = min(embedding_dim, features)
+        self.embed = wrap(nn.Linear(features, dim))
+        self.proxies = nn.Parameter(torch.randn(classes, dim))
+
+    @classmethod
+    def joins(cls, classes: int, embedding_dim: int = 512) -> tuple[int, int]:
+        """Nothing joins the trunk."""
+        return 0, 0
+
+    def forward(self, features: Tensor, y: Tensor | None) -> ContrastVerdict:  # type: ignore[override]
+        """Source logit [N], embeddings [N,E] of the features and proxies [N,E] of the classes y."""
+        assert y is not None, "a proxy is that of a class"
+        source = super().forward(features, y)
+        embedding, proxy = self.embed(features), self.of_class(self.proxies, y)
+        return ContrastVerdict(source, normalize(embedding), normalize(proxy))
+
+
+class SharedVerdict(NamedTuple):
+    """What `Shared` answers: `source` logit [N], and the trunk's `features` [N,F]."""
+
+    source: Tensor
+    features: Tensor
+
+
+class Shared(RealFake):
+    """Real or fake; the features are handed on to a network that is not the discriminator's."""
+
+    def forward(self, features: Tensor, y: Tensor | None) -> SharedVerdict:  # type: ignore[override]
+        """Source logit [N] and the features [N,F] themselves."""
+        return SharedVerdict(super().forward(features, y), features)

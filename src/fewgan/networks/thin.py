@@ -69,7 +69,7 @@ class _Gather(torch.autograd.Function):
 
 
 class ImageUp(nn.ConvTranspose2d):
-    """`ConvTranspose2d(channels, image_channels, 4, stride=2, padding=1)`, quicker to one channel."""
+    """`ConvTranspose2d(channels, image_channels, 4, 2, 1)`, quicker to an image of one channel."""
 
     def __init__(self, channels: int, image_channels: int) -> None:
         super().__init__(channels, image_channels, KERNEL, stride=STRIDE, padding=PADDING)
@@ -83,7 +83,7 @@ class ImageUp(nn.ConvTranspose2d):
 
 
 class ImageDown(nn.Conv2d):
-    """`Conv2d(image_channels, channels, 4, stride=2, padding=1)`, quicker to differentiate."""
+    """`Conv2d(image_channels, channels, 4, 2, 1)`, quicker to differentiate for the image."""
 
     def __init__(self, image_channels: int, channels: int) -> None:
         super().__init__(image_channels, channels, KERNEL, stride=STRIDE, padding=PADDING)

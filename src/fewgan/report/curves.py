@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 Point = tuple[float, float]
 INK, GRID, ALARM = "#3c424b", "#d9dbdf", "#c8281e"
-SERIES = ("#2563b0", "#c2570c", "#2f855a", "#7b4fb5")
+SERIES = (
+    *("#2563b0", "#c2570c", "#2f855a", "#7b4fb5"),
+    *("#0f8b8d", "#a8890b", "#b83280", "#6b5b4b"),
+)
 VARIABLES = {INK: "--ink", GRID: "--line", ALARM: "--alarm"} | {
     colour: f"--series-{i}" for i, colour in enumerate(SERIES, start=1)
 }
@@ -95,6 +98,21 @@ def metric_charts(lines: Sequence[Mapping[str, Any]]) -> list[Chart]:
         Chart("KID against training images (lower is better)", _filled(kid), mark, alarms=alarms),
         Chart("Variety inside classes (1 = as real)", _filled(variety), None, 1.0, alarms, True),
         Chart("Images per second", _filled(speed), alarms=alarms, from_zero=True),
+    ]
+    return [chart for chart in charts if chart.series]
+
+
+def shared_charts(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Chart]:
+    """The keep-best figure and the variety of several runs, a curve a run, from their lines."""
+    told = {
+        "kid": ("KID against training images (lower is better)", None, False),
+        "diversity": ("Variety inside classes, mean (1 = as real)", 1.0, True),
+        "diversity_min": ("Variety inside the worst class", 1.0, True),
+    }
+    curves = {key: {name: _curve(lines, key) for name, lines in runs.items()} for key in told}
+    charts = [
+        Chart(title, _filled(curves[key]), level=level, from_zero=from_zero)
+        for key, (title, level, from_zero) in told.items()
     ]
     return [chart for chart in charts if chart.series]
 

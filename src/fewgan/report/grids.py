@@ -149,6 +149,13 @@ def strip(images: Tensor) -> Image.Image:
     return grid(rows.flatten(0, 1), rows.shape[1])
 
 
+def picture(pixels: Tensor) -> Image.Image:
+    """One image [C,H,W], uint8 or float in [-1, 1], as it is: grey or RGB, not enlarged."""
+    pixels = to_bytes(pixels) if pixels.is_floating_point() else pixels
+    plane = pixels[0] if len(pixels) == 1 else pixels.permute(1, 2, 0)
+    return Image.fromarray(plane.contiguous().numpy())
+
+
 # --- files ------------------------------------------------------------------------------------
 
 

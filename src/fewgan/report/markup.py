@@ -1,10 +1,13 @@
 """HTML that is safe by construction: every text is escaped unless `tag` itself made it."""
 
 import base64
+import io
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+
+from PIL import Image
 
 from fewgan.report.view import read_picture
 
@@ -65,7 +68,18 @@ def picture(path: Path, alt: str, caption: str) -> Html:
     Raises:
         InputError: It cannot be read, or is not a whole PNG.
     """
-    data = base64.b64encode(read_picture(path)).decode()
+    return _figure(read_picture(path), alt, caption)
+
+
+def drawn(image: Image.Image, alt: str, caption: str) -> Html:
+    """A picture that was just drawn, inside the page as a PNG, with its caption."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return _figure(buffer.getvalue(), alt, caption)
+
+
+def _figure(png: bytes, alt: str, caption: str) -> Html:
+    data = base64.b64encode(png).decode()
     image = tag("img", src=f"data:image/png;base64,{data}", alt=alt)
     return tag("figure", image, tag("figcaption", caption))
 

@@ -190,7 +190,21 @@ def _samples(run: RunView) -> Html:
                 "generator that has learnt changes smoothly; one that has memorised jumps.",
             ),
         ]
+    parts.append(_sweeps(run))
     return join(parts)
+
+
+def _sweeps(run: RunView) -> Html:
+    """What each code of the generator does."""
+    sheets = [
+        picture(
+            file,
+            f"Grid of generated images, {name} changing from left to right",
+            f"{name} changes from left to right, the categorical code from row to row.",
+        )
+        for name, file in (run.sweeps or {}).items()
+    ]
+    return join([tag("h3", "What the codes do"), *sheets]) if sheets else Html("")
 
 
 def _growth(run: RunView) -> Html:

@@ -34,6 +34,7 @@ class RunView:
         figures: The figures with their cards.
         pictures: Named pictures of `samples/` that exist.
         snapshots: Grids of the fixed latents, by step.
+        sweeps: Sheets on which one code changes, by its name.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class RunView:
     figures: tuple[Figure, ...] = ()
     pictures: Mapping[str, Path] | None = None
     snapshots: Mapping[int, Path] | None = None
+    sweeps: Mapping[str, Path] | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> "RunView":
@@ -76,6 +78,10 @@ class RunView:
             figures,
             {name: file for name, file in named.items() if file.is_file()},
             dict(sorted(_snapshots(samples))),
+            {
+                file.stem.removeprefix("sweep-"): file
+                for file in sorted(samples.glob("sweep-*.png"))
+            },
         )
 
     @property

@@ -10,6 +10,8 @@ from fewgan.report.view import RunView
 _NAMES = {
     "fid": ("FID", "distance between real and generated features, as two Gaussians"),
     "kid": ("KID", "distance between real and generated features, unbiased"),
+    "intra_fid": ("Intra-class FID", "FID inside each class, averaged: the label is obeyed"),
+    "intra_kid": ("Intra-class KID", "KID inside each class, averaged: the label is obeyed"),
     "is": ("Inception Score", "sharp, and of many kinds"),
     "precision": ("Precision", "generated images that lie among real ones"),
     "recall": ("Recall", "real images that lie among generated ones"),

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from fewgan import methods
-from fewgan.data.imageset import ImageSet, to_bytes
+from fewgan.data.imageset import ImageSet, to_bytes, to_float
+from fewgan.data.resize import fit
 from fewgan.errors import InputError, unknown
 from fewgan.networks.build import ImageSpec
+from fewgan.networks.translation import INTO, Direction, Translator
 from fewgan.training import checkpoint
 from fewgan.training.folder import RunFolder
 
@@ -142,6 +144,58 @@ class Run:
         labels = y if self.class_names else torch.full((n,), -1)
         name = f"{self.model['method']} trained on {self.model['data']}"
         return ImageSet(images, labels, self.class_names, name, self.model["licence"])
+
+    def translator(self, which: Checkpoint = "best") -> Translator:
+        """The sampler, if it translates.
+
+        Raises:
+            InputError: It does not.
+        """
+        sampler = self.sampler(which)
+        if not isinstance(sampler, Translator):
+            raise InputError(
+                f"{self.path} is a run of {self.model['method']}, which draws images and does not "
+                "translate them: train cyclegan on two classes"
+            )
+        return sampler
+
+    @torch.no_grad()
+    def translate(
+        self,
+        images: Tensor,
+        direction: Direction = "a2b",
+        which: Checkpoint = "best",
+        batch: int = 32,
+    ) -> Tensor:
+        """Translate images of one domain into the other.
+
+        Args:
+            images: uint8 [N,C,H,H], or float [N,C,H,H] in [-1, 1]; brought to the run's size and
+                channels, as data are when they are loaded.
+            direction: From the first class to the second (`a2b`), or back.
+            which: The best checkpoint, or the last.
+            batch: Images translated at once; the result does not depend on it.
+
+        Returns:
+            float32 [N,C,S,S] in [-1, 1], of the run's channels and size.
+
+        Raises:
+            InputError: The run does not translate, the direction is unknown, or these are no
+                square images.
+        """
+        translator = self.translator(which)
+        if direction not in INTO.values():
+            raise unknown("direction", direction, sorted(INTO.values()))
+        if images.dim() != 4 or images.shape[1] not in (1, 3) or images.shape[2] != images.shape[3]:
+            raise InputError(
+                f"images of shape {list(images.shape)} cannot be translated: give [N,C,H,H], C 1 "
+                "or 3"
+            )
+        if images.shape[1:] != (self.spec.channels, self.spec.size, self.spec.size):
+            images = images if images.dtype == torch.uint8 else to_bytes(images)
+            images = fit(images, self.spec.size, self.spec.channels)
+        parts = (to_float(x) if x.dtype == torch.uint8 else x.float() for x in images.split(batch))
+        return torch.cat([translator.translate(x, direction).contiguous() for x in parts])
 
     def own_labels(self, labels: Tensor) -> Tensor:
         """Model labels int64 [N] as the data set's own class indices; -1 without classes."""

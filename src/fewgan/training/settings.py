@@ -39,7 +39,7 @@ class RunSettings(BaseModel):
     """Minutes of training; with steps too, whichever ends first."""
     lr_decay: float = Field(0.0, ge=0, le=1)
     """Last share of the run over which learning rates fall linearly to zero; 0 keeps them."""
-    batch_size: int = Field(64, ge=2)
+    batch_size: int = Field(64, ge=1)
     """Images in a batch, over all processes."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of everything random."""

@@ -1,0 +1,117 @@
+"""How much of the rare variant of a class does a run draw: ones with a serif, crossed sevens?
+
+    python benchmarks/rare_variant.py RUN... [--n 2000] [--out FILE.json] [--sheet FILE.png]
+
+Runs are trained on `mnist`. Each draws n images of a class; those that a classifier of MNIST takes
+for another class are left out, so that a wrong digit is no rare variant, and so are such real
+images. Of the rest the share that has the variant is told with its 95 % interval (Wilson). The
+real training images stand beside the runs, and the test images, which others wrote.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from fewgan import data
+from fewgan.data.imageset import ImageSet
+from fewgan.metrics.extractors import Extractor, get_extractor
+from fewgan.metrics.rare_variant import has_crossbar, has_serif, share
+from fewgan.report.grids import grid, save_png
+from fewgan.training.run import Run
+
+
+class Variant(NamedTuple):
+    digit: int
+    name: str
+    found: Callable[[Tensor], Tensor]
+
+
+VARIANTS = (
+    Variant(1, "ones with a serif", has_serif),
+    Variant(7, "sevens with a crossbar", has_crossbar),
+)
+HEAD = f"{'':28} {'share':>7}  {'95 % interval':17} {'of train':>8}  {'images':>6}  {'right':>6}"
+
+
+def sources(
+    runs: Sequence[Path], digit: int, n: int, seed: int, which: str, real: dict[str, ImageSet]
+) -> Iterator[tuple[str, Tensor]]:
+    """Names and images [N,1,32,32] of a digit: real ones, then each run's."""
+    for split, images in real.items():
+        yield f"real, {split}", images.images[images.labels == digit]
+    for path in runs:
+        yield str(path), Run(path).imageset(n, str(digit), seed, which).images
+
+
+def measure(variant: Variant, name: str, images: Tensor, judge: Extractor) -> dict:
+    """The share of a variant among the images that the judge takes for the digit."""
+    right = judge.logits(images).argmax(1) == variant.digit
+    row = {
+        "variant": variant.name,
+        "of": name,
+        "right_class": round(float(right.double().mean()), 4),
+    }
+    if not right.any():
+        return {**row, "images": 0, "share": None, "low": None, "high": None}
+    found = share(variant.found(images[right]))
+    shares = {name: round(getattr(found, name), 4) for name in ("low", "high")}
+    return {**row, "images": found.n, "share": round(found.value, 4), **shares}
+
+
+def line(row: dict, train: float) -> str:
+    if row["share"] is None:
+        return f"{row['of'][-28:]:28} {'-':>7}  {'':17} {'':>8}  {0:>6}  {row['right_class']:>6.4f}"
+    interval = f"{row['low']:.4f} to {row['high']:.4f}"
+    return (
+        f"{row['of'][-28:]:28} {row['share']:>7.4f}  {interval:17} {row['share'] / train:>8.2f}  "
+        f"{row['images']:>6}  {row['right_class']:>6.4f}"
+    )
+
+
+def sides(variant: Variant, images: Tensor, columns: int = 25) -> Tensor:
+    """Two rows with the variant and two without, chosen with a fixed seed: for the eye to check."""
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    images = images[order]
+    has, blank = variant.found(images), torch.zeros(2 * columns, *images.shape[1:]).byte()
+    return torch.cat([torch.cat([images[side], blank])[: 2 * columns] for side in (has, ~has)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, nargs="*")
+    parser.add_argument("--n", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--sheet", type=Path)
+    given = parser.parse_args()
+    real = {split: data.load("mnist", split, size=32, channels=1) for split in ("train", "test")}
+    judge = get_extractor("in-domain", data=real["train"])
+    rows, shown = [], []
+    for variant in VARIANTS:
+        print(f"\n{variant.name}\n{HEAD}")
+        train = 1.0
+        each = sources(given.runs, variant.digit, given.n, given.seed, given.checkpoint, real)
+        for i, (name, images) in enumerate(each):
+            rows.append(measure(variant, name, images, judge))
+            train = rows[-1]["share"] if i == 0 else train
+            print(line(rows[-1], train))
+            shown.append(sides(variant, images))
+    if given.out:
+        about = {"n": given.n, "seed": given.seed, "checkpoint": given.checkpoint}
+        body = ",\n    ".join(json.dumps(row) for row in rows)
+        text = json.dumps({**about, "rows": []}, indent=2).replace("[]", f"[\n    {body}\n  ]")
+        given.out.write_text(text + "\n")
+    if given.sheet:
+        names = [f"{row['of']}: with" for row in rows]
+        labels = [label for name in names for label in (name, "", "without", "")]
+        save_png(grid(torch.cat(shown), 25, scale=1, row_labels=labels), given.sheet)
+
+
+if __name__ == "__main__":
+    main()
