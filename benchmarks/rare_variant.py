@@ -48,28 +48,26 @@ def sources(
         yield str(path), Run(path).imageset(n, str(digit), seed, which).images
 
 
-def measure(variant: Variant, name: str, images: Tensor, judge: Extractor) -> dict:
-    """The share of a variant among the images that the judge takes for the digit."""
+def measure(variant: Variant, name: str, images: Tensor, judge: Extractor) -> tuple[dict, Tensor]:
+    """The share of a variant among the images that the judge takes for the digit, and these."""
     right = judge.logits(images).argmax(1) == variant.digit
-    row = {
-        "variant": variant.name,
-        "of": name,
-        "right_class": round(float(right.double().mean()), 4),
-    }
-    if not right.any():
-        return {**row, "images": 0, "share": None, "low": None, "high": None}
-    found = share(variant.found(images[right]))
-    shares = {name: round(getattr(found, name), 4) for name in ("low", "high")}
-    return {**row, "images": found.n, "share": round(found.value, 4), **shares}
+    images = images[right]
+    row = {"variant": variant.name, "of": name, "right": round(float(right.double().mean()), 4)}
+    if not len(images):
+        return {**row, "images": 0, "share": None, "low": None, "high": None}, images
+    found = share(variant.found(images))
+    numbers = {"share": found.value, "low": found.low, "high": found.high}
+    rounded = {key: round(value, 4) for key, value in numbers.items()}
+    return {**row, "images": found.n, **rounded}, images
 
 
 def line(row: dict, train: float) -> str:
     if row["share"] is None:
-        return f"{row['of'][-28:]:28} {'-':>7}  {'':17} {'':>8}  {0:>6}  {row['right_class']:>6.4f}"
+        return f"{row['of'][-28:]:28} {'-':>7}  {'':17} {'':>8}  {0:>6}  {row['right']:>6.4f}"
     interval = f"{row['low']:.4f} to {row['high']:.4f}"
     return (
         f"{row['of'][-28:]:28} {row['share']:>7.4f}  {interval:17} {row['share'] / train:>8.2f}  "
-        f"{row['images']:>6}  {row['right_class']:>6.4f}"
+        f"{row['images']:>6}  {row['right']:>6.4f}"
     )
 
 
@@ -98,9 +96,10 @@ def main() -> None:
         train = 1.0
         each = sources(given.runs, variant.digit, given.n, given.seed, given.checkpoint, real)
         for i, (name, images) in enumerate(each):
-            rows.append(measure(variant, name, images, judge))
-            train = rows[-1]["share"] if i == 0 else train
-            print(line(rows[-1], train))
+            row, images = measure(variant, name, images, judge)
+            rows.append(row)
+            train = row["share"] if i == 0 else train
+            print(line(row, train))
             shown.append(sides(variant, images))
     if given.out:
         about = {"n": given.n, "seed": given.seed, "checkpoint": given.checkpoint}

@@ -23,8 +23,9 @@ LAYERS = (
     ("networks", "losses"),
     ("metrics",),
     ("methods", "training"),
-    ("benchmark", "report", "outputs"),
+    ("report", "outputs"),
     ("api",),
+    ("benchmark",),
     ("cli",),
     ("__main__",),
 )

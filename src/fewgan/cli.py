@@ -403,9 +403,9 @@ def benchmark(
     """
     from fewgan.benchmark import render, runner
 
-    chosen = {"methods": _names(methods), "data": _names(data)}
-    chosen["seeds"] = list(range(seeds)) if seeds is not None else None
-    changes = {name: value for name, value in chosen.items() if value is not None}
+    numbers = None if seeds is None else list(range(seeds))
+    chosen = {"methods": _names(methods), "data": _names(data), "seeds": numbers}
+    changes: dict[str, Any] = {name: v for name, v in chosen.items() if v is not None}
     results = runner.run_protocol(
         protocol, budget=budget, out=out, workers=workers, address=address, **changes
     )

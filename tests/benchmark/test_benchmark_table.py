@@ -9,9 +9,11 @@ from dataclasses import replace
 import pytest
 
 from fewgan.benchmark.cells import record_file
-from fewgan.benchmark.protocol import cells, load
+from fewgan.benchmark.estimates import estimate
+from fewgan.benchmark.plan import cells
+from fewgan.benchmark.protocol import load
 from fewgan.benchmark.render import as_csv, as_markdown, as_page, as_terminal, write_tables
-from fewgan.benchmark.table import Results, estimate
+from fewgan.benchmark.table import Results
 from fewgan.errors import FewganError
 from fewgan.files import read_json, write_json
 from fewgan.metrics.suite import Card, Figure

@@ -11,7 +11,8 @@ from benchmark.conftest import TINY
 from conftest import make_blobs, write_folder
 from fewgan.benchmark import cells as work
 from fewgan.benchmark.cells import check_unchanged, is_done, read_record, run_cell
-from fewgan.benchmark.protocol import cells, load
+from fewgan.benchmark.plan import cells
+from fewgan.benchmark.protocol import load
 from fewgan.errors import FewganError, InputError
 from fewgan.files import read_json
 from fewgan.report.view import RunView

@@ -1,12 +1,14 @@
 """Protocols: what a file means, equal images seen, and one line for whatever is wrong in it."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from fewgan import methods
-from fewgan.benchmark.protocol import Protocol, cells, load, merged, shipped
+from fewgan.benchmark.plan import cells
+from fewgan.benchmark.protocol import Protocol, load, merged, shipped
 from fewgan.errors import InputError
 
 SHIPPED = sorted(shipped())
@@ -139,6 +141,16 @@ def test_files_that_are_no_protocols(tmp_path, write):
     (tmp_path / "bad.yaml").write_text("- acgan")
     with pytest.raises(InputError, match="is empty"):
         load(tmp_path / "bad.yaml")
+
+
+def test_the_example_of_the_page_is_a_protocol(tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "benchmark.md"
+    (text,) = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    (tmp_path / "mine.yaml").write_text(text)
+    whole, small = (
+        cells(load(tmp_path / "mine.yaml", b)[0], Path("out")) for b in ("cpu", "smoke")
+    )
+    assert (len(whole), len(small)) == (12, 2)
 
 
 def test_every_field_of_a_protocol_is_explained():

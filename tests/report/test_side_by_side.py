@@ -143,6 +143,16 @@ def test_failures_stand_beside_the_best(run_folder):
     ]
 
 
+def test_sweeps_and_walks_are_shown_under_the_name_of_their_run(run_folder):
+    for name in ("sweep-c1", "interpolation"):
+        shutil.copy(
+            run_folder / "samples" / "variation.png", run_folder / "samples" / f"{name}.png"
+        )
+    text = pictures(compare([RunView.read(run_folder)]))
+    assert "<figcaption>acgan-digits: c1 from left to right" in text
+    assert '<h2 id="between-two-latents">' in text
+
+
 def test_curves_of_several_runs_share_a_chart():
     found = shared_charts({"a": log_lines(), "b": log_lines(1000), "c": []})
     assert [list(chart.series) for chart in found] == [["a", "b"]] * 3

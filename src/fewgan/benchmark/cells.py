@@ -14,7 +14,7 @@ import torch
 
 from fewgan import __version__, api
 from fewgan.benchmark.evaluation import evaluate
-from fewgan.benchmark.protocol import Cell
+from fewgan.benchmark.plan import Cell
 from fewgan.errors import FewganError, InputError
 from fewgan.files import read_json, write_json
 from fewgan.report.card import write_card

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from fewgan.benchmark.cells import is_done, read_record
-from fewgan.benchmark.protocol import Cell
+from fewgan.benchmark.plan import Cell
 from fewgan.report.words import duration
 
 

@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from multiprocessing.connection import wait
 from typing import Any, Protocol, TypeVar
@@ -34,7 +34,7 @@ PASSED_ON = ("FEWGAN_HOME", "FEWGAN_OFFLINE")  # environment that a cluster's wo
 class Executor(Protocol):
     """Runs work on many things at once."""
 
-    def map(self, work: Work[T], things: Sequence[T]) -> Iterator[tuple[T, str]]:
+    def map(self, work: Work[T], things: Sequence[T]) -> Generator[tuple[T, str], None, None]:
         """Call `work(thing, threads)` for each, and yield each thing as it comes to its end.
 
         Beside it stands how its process died, empty when it did not. When the caller stops
@@ -55,17 +55,17 @@ class Processes:
         self.threads = max(1, min(available_cores() // workers, _most_threads()))
         self._context = multiprocessing.get_context("spawn")
 
-    def map(self, work: Work[T], things: Sequence[T]) -> Iterator[tuple[T, str]]:
+    def map(self, work: Work[T], things: Sequence[T]) -> Generator[tuple[T, str], None, None]:
         """See `Executor.map`."""
         waiting = deque(things)
-        running: dict[int, tuple[Any, T]] = {}
+        running: dict[Any, tuple[Any, T]] = {}
         try:
             while waiting or running:
                 while waiting and len(running) < self.workers:
                     process = self._start(work, waiting[0])
                     running[process.sentinel] = process, waiting.popleft()
                 for sentinel in wait(list(running)):
-                    process, thing = running.pop(sentinel)  # type: ignore[index]
+                    process, thing = running.pop(sentinel)
                     process.join()
                     yield thing, _obituary(process.exitcode)
         finally:
@@ -193,7 +193,7 @@ class Cluster:
         self.threads = max(1, min(cores // self.workers, largest))
         self.gpus = min(1.0, gpus / self.workers)
 
-    def map(self, work: Work[T], things: Sequence[T]) -> Iterator[tuple[T, str]]:
+    def map(self, work: Work[T], things: Sequence[T]) -> Generator[tuple[T, str], None, None]:
         """See `Executor.map`."""
         task = self.ray.remote(
             num_cpus=self.threads, num_gpus=self.gpus, max_retries=RETRIES, max_calls=1

@@ -6,11 +6,8 @@ images, not steps: a method that updates its discriminator five times a step tak
 steps. A budget is a set of changes to the file it stands in, such as fewer images or other data.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib.resources import files
-from itertools import product
-from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,23 +15,9 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic import ValidationError as Invalid
 
-from fewgan import api, methods
-from fewgan.data.sources import find, sources
 from fewgan.errors import InputError, invalid, unknown
-from fewgan.metrics.extractors import EXTRACTORS
-from fewgan.metrics.table import METRICS
-from fewgan.training.settings import RunConfig
 
 DEFAULT_BUDGET = "cpu"  # where a protocol has it and none was asked for
-COUNTED = {
-    "steps": "images",
-    "minutes": "images",
-    "check_every": "checks",
-    "data": "data",
-    "shots": "shots",
-    "seed": "seeds",
-}
-"""Settings of a run that a protocol counts out itself, and the field that it takes them from."""
 
 
 class Strict(BaseModel):
@@ -103,35 +86,6 @@ class Protocol(Strict):
     """What is measured; `cas` takes longer."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Settings of `fewgan train` that all cells share."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One run of a protocol, and how it is measured.
-
-    Attributes:
-        label: Name of the method's entry in the protocol.
-        data: Data set.
-        shots: Training images of each class, or `all`.
-        seed: Seed of the run.
-        config: Settings of the run, resolved and checked.
-        measure: Arguments of `evaluate` that decide what the figures are.
-        folder: The run folder.
-    """
-
-    label: str
-    data: str
-    shots: int | str
-    seed: int
-    config: RunConfig
-    measure: dict[str, Any]
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        """How the cell is told to a person: `acgan on mnist, seed 0`."""
-        few = "" if self.shots == "all" else f", {self.shots} shots"
-        return f"{self.label} on {Path(self.data).name}{few}, seed {self.seed}"
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -218,75 +172,3 @@ def _check(where: str, content: dict[str, Any]) -> Protocol:
         if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
             raise unknown(f"entry of protocol {where},", field, Protocol.model_fields) from None
         raise InputError(f"protocol {where}: {invalid(error)}") from None
-
-
-# --- from a protocol to its cells ---------------------------------------------------------------
-
-
-def cells(protocol: Protocol, out: Path) -> list[Cell]:
-    """Every cell of a protocol; a whole table of the first seed comes before the second seed.
-
-    Args:
-        protocol: The protocol.
-        out: Folder that the run folders lie in, as `<method>/<data>/<shots>/<seed>`.
-
-    Raises:
-        InputError: A method, data set, metric, extractor or setting cannot be used.
-    """
-    for entry in (protocol, *protocol.data.values()):
-        for metric in entry.metrics or ():
-            if metric not in METRICS:
-                raise unknown("metric", metric, METRICS)
-    for data in protocol.data.values():
-        if data.extractor is not None and data.extractor not in EXTRACTORS:
-            raise unknown("extractor", data.extractor, EXTRACTORS)
-    found = list(_cells(protocol, out))
-    if len({cell.folder for cell in found}) < len(found):
-        raise InputError(f"protocol {protocol.name}: two data sets or seeds have the same name")
-    return found
-
-
-def _cells(protocol: Protocol, out: Path) -> Iterator[Cell]:
-    plan = product(protocol.seeds, protocol.data.items(), protocol.shots, protocol.methods.items())
-    for seed, (data, about), shots, (label, entry) in plan:
-        config = _config(
-            protocol,
-            entry.method or label,
-            {**protocol.settings, **about.settings, **entry.settings},
-            {"data": _place(data), "shots": None if shots == "all" else shots, "seed": seed},
-        )
-        measure = {
-            "metrics": list(about.metrics or protocol.metrics),
-            "n": protocol.n,
-            "extractor": about.extractor,
-            "weights": str(about.weights.resolve()) if about.weights else None,
-        }
-        folder = out / label / Path(data).name.replace(":", "-") / str(shots) / str(seed)
-        yield Cell(label, data, shots, seed, config, measure, folder)
-
-
-def _place(data: str) -> str:
-    """The data set's name, or the whole path of a folder, which another machine can find.
-
-    Raises:
-        InputError: There is no such data set or folder.
-    """
-    find(data)
-    return data if data.partition(":")[0] in sources() else str(Path(data).expanduser().resolve())
-
-
-def _config(
-    protocol: Protocol, method: str, settings: dict[str, Any], place: dict[str, Any]
-) -> RunConfig:
-    """The run's settings, with the steps in which its discriminator sees `protocol.images`."""
-    for name in sorted(settings.keys() & COUNTED.keys()):
-        raise InputError(
-            f"protocol {protocol.name} has {name!r} among its settings: leave it out and give "
-            f"{COUNTED[name]!r}"
-        )
-    config = api.make_config(methods.find(method), {**settings, **place, "steps": 1})
-    a_step = config.batch_size * int(config.settings.get("d_steps", 1))
-    steps = ceil(protocol.images / a_step)
-    return config.model_copy(
-        update={"steps": steps, "check_every": max(1, ceil(steps / protocol.checks))}
-    )

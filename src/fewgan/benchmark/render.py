@@ -12,7 +12,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fewgan.benchmark.table import CHECKPOINTS, Estimate, Panel, Results, Row
+from fewgan.benchmark.estimates import Estimate
+from fewgan.benchmark.table import CHECKPOINTS, Panel, Results, Row
 from fewgan.errors import InputError
 from fewgan.files import write_json, write_text
 from fewgan.report import markdown

@@ -17,7 +17,8 @@ from fewgan import data
 from fewgan.benchmark.cells import check_unchanged, is_done, run_cell, write_failure
 from fewgan.benchmark.display import bar
 from fewgan.benchmark.executors import Cluster, Executor, Processes
-from fewgan.benchmark.protocol import Cell, Protocol, cells, load
+from fewgan.benchmark.plan import Cell, cells
+from fewgan.benchmark.protocol import Protocol, load
 from fewgan.benchmark.render import write_tables
 from fewgan.benchmark.table import Results
 from fewgan.errors import InputError

@@ -1,21 +1,18 @@
-"""The table of a protocol: mean and 95 % interval over the seeds, of the best and last checkpoint.
-
-The interval is Student's: mean +- t(0.975, n - 1) s / sqrt(n), over runs that differ in the seed
-of everything random. It says how much another set of seeds would change the mean, and nothing of
-what it would be on other data. One seed has no interval.
-"""
+"""The table of a protocol: means over seeds of each figure, at the best and last checkpoint."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any, Literal
 
 from fewgan import __version__
 from fewgan.benchmark.cells import Record, is_done, read_record
-from fewgan.benchmark.protocol import Cell, Protocol
+from fewgan.benchmark.estimates import Estimate, estimate
+from fewgan.benchmark.plan import Cell
+from fewgan.benchmark.protocol import Protocol
 from fewgan.errors import FewganError
 from fewgan.metrics.suite import Card, Figure
 from fewgan.report.words import count
@@ -24,52 +21,6 @@ Mark = Literal["", "best", "tied"]
 CHECKPOINTS = ("best", "last")
 COSTS = ("seconds", "memory")
 SIGNS = {"higher": 1, "lower": -1}
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over seeds.
-
-    Attributes:
-        mean: The mean; None without any value.
-        half: Half the width of its 95 % interval; None with fewer than two values.
-        values: What it is the mean of, in the order of the seeds.
-        better: Which way is better.
-    """
-
-    mean: float | None
-    half: float | None
-    values: tuple[float, ...]
-    better: str = "lower"
-
-    @property
-    def low(self) -> float | None:
-        """Lower end of the interval."""
-        return None if self.half is None or self.mean is None else self.mean - self.half
-
-    @property
-    def high(self) -> float | None:
-        """Upper end of the interval."""
-        return None if self.half is None or self.mean is None else self.mean + self.half
-
-    def overlaps(self, other: "Estimate") -> bool:
-        """Whether the two intervals have a point in common; False where either has none."""
-        ends = (self.low, self.high, other.low, other.high)
-        if None in ends:
-            return False
-        return max(ends[0], ends[2]) <= min(ends[1], ends[3])  # type: ignore[type-var]
-
-
-def estimate(values: Sequence[float], better: str = "lower", level: float = 0.95) -> Estimate:
-    """Mean of `values` and Student's interval of it, at `level`."""
-    if not values:
-        return Estimate(None, None, (), better)
-    if len(values) < 2:
-        return Estimate(values[0], None, tuple(values), better)
-    from scipy.stats import t
-
-    half = float(t.ppf((1 + level) / 2, len(values) - 1)) * stdev(values) / len(values) ** 0.5
-    return Estimate(fmean(values), half, tuple(values), better)
 
 
 @dataclass(frozen=True)
@@ -107,7 +58,7 @@ class Panel:
     """
 
     data: str
-    shots: int | str
+    shots: int | Literal["all"]
     rows: tuple[Row, ...]
     real: Mapping[str, Estimate]
     cards: Mapping[str, Sequence[str]]
@@ -225,7 +176,11 @@ class Results:
         """A mapping for each figure of each method; one with no figure where no cell is done."""
         for panel in self.panels:
             for row in panel.rows:
-                place = {"data": Path(panel.data).name, "shots": panel.shots, "method": row.label}
+                place: dict[str, Any] = {
+                    "data": Path(panel.data).name,
+                    "shots": panel.shots,
+                    "method": row.label,
+                }
                 place |= {"checkpoint": row.checkpoint, **row.counts}
                 place |= {"step": row.step, "images": row.images}
                 for name, found in (row.estimates or {"": estimate(())}).items():
@@ -250,7 +205,7 @@ def _record(cell: Cell) -> Record:
 
 
 def _panel(
-    protocol: Protocol, data: str, shots: int | str, found: list[tuple[Cell, Record]]
+    protocol: Protocol, data: str, shots: int | Literal["all"], found: list[tuple[Cell, Record]]
 ) -> Panel:
     done = [record for _, record in found if record["status"] == "done"]
     figures = [f for r in done for c in CHECKPOINTS for f in _figures(r, c)]

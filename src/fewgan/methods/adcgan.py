@@ -1,10 +1,10 @@
 """adcgan (train): the class head also tells real from fake: an auxiliary discriminative classifier.
 
 Hou, Cao, Shen, Pan & Cheng, "Conditional GANs with auxiliary discriminative classifier", ICML 2022.
-Beside the source head S of acgan stands a classifier of 2K classes, each real or fake, with logits
-l over [real 0 .. K-1 | fake K .. 2K-1] and their softmax p:
+Beside the source head, with L_S as in acgan, stands a classifier of 2K classes, each real or fake,
+with logits l over [real 0 .. K-1 | fake K .. 2K-1] and their softmax p:
 
-    D descends  L_S + w_D ( -E log p[y](x) - E log p[K+y](G(z, y)) )
+    D descends  -L_S + w_D ( -E log p[y](x) - E log p[K+y](G(z, y)) )
     G descends  -E log D(G(z, y)) + w_G E ( l[K+y] - l[y] )(G(z, y))
 
 With an optimal classifier l[y] - l[K+y] is the log-ratio of the joint densities of data and

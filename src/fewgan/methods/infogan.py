@@ -17,7 +17,7 @@ both players, and updates Q, with the layers it shares, in the discriminator's s
 the generator (`g`), so that the shared layers learn nothing from codes. Here both (`d+g`), unless
 asked otherwise.
 
-Labels are not looked at: on MNIST the ten values of c_cat come to stand for digits by themselves.
+Labels are not looked at: in the paper, ten values of c_cat come to stand for the digits of MNIST.
 """
 
 from typing import Any, Literal

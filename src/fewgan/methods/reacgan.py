@@ -1,10 +1,10 @@
 """reacgan (train): rebooted acgan, whose classes are places on a sphere instead of logits.
 
 Kang, Shim, Cho & Park, "Rebooting ACGAN: auxiliary classifier GANs with stable training", NeurIPS
-2021. Beside the source head, a linear layer maps the features to a point f on the unit sphere, and
-each class has a point v_y there:
+2021. Beside the source head, with L_S as in acgan, a linear layer maps the features to a point
+f on the unit sphere, and each class has a point v_y there:
 
-    D descends  L_S + w_D D2D-CE(f(x), v_y)
+    D descends  -L_S + w_D D2D-CE(f(x), v_y)
     G descends  -E log D(G(z, y)) + w_G D2D-CE(f(G(z, y)), v_y)
 
 D2D-CE (`fewgan.losses.contrastive`) draws an image to its class and away from the images of other

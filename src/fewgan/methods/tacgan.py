@@ -1,10 +1,10 @@
-"""tacgan (train): twin auxiliary classifiers GAN, an acgan whose generator is paid back its bias.
+"""tacgan (train): acgan, and a twin of its class head that takes the bias back.
 
 Gong, Xu, Li, Zhang & Batmanghelich, "Twin auxiliary classifiers GAN", NeurIPS 2019. Beside the
-class head C of acgan, which learns the classes of real images, a twin C_mi learns those that fakes
-were made for:
+source head, with L_S as in acgan, and the class head C, which learns the classes of real images, a
+twin C_mi learns those that fakes were made for:
 
-    D descends  L_S + w_D ( -E log C(y | x) - E log C_mi(y | G(z, y)) )
+    D descends  -L_S + w_D ( -E log C(y | x) - E log C_mi(y | G(z, y)) )
     G descends  -E log D(G(z, y)) + w_G ( -E log C(y | G(z, y)) + E log C_mi(y | G(z, y)) )
 
 The first term of G alone is acgan's: make images that are easy to name, and lose the variety inside

@@ -28,6 +28,7 @@ def pictures(found: Comparison, classes: Sequence[str] | None = None) -> Html:
             section("Samples", _samples(found)),
             section("Variety inside a class", _variation(found, classes)),
             section("Between two latents", _walks(found)),
+            section("What the codes do", _sweeps(found)),
             section("Curves", _curves(found)),
             section("Losses", _losses(found)),
             section("Failures", _failures(found)),
@@ -79,6 +80,16 @@ def _walks(found: Comparison) -> Html:
             for name, run in zip(found.names, found.runs, strict=True)
             if (file := (run.pictures or {}).get("interpolation"))
         ]
+    )
+
+
+def _sweeps(found: Comparison) -> Html:
+    return join(
+        picture(
+            file, f"Grid of images by {name}, {code} changing", f"{name}: {code} from left to right"
+        )
+        for name, run in zip(found.names, found.runs, strict=True)
+        for code, file in (run.sweeps or {}).items()
     )
 
 

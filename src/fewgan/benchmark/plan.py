@@ -1,0 +1,123 @@
+"""From a protocol to its cells: one run each, with its settings resolved and its folder named."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, product
+from math import ceil
+from pathlib import Path
+from typing import Any, Literal
+
+from fewgan import api, methods
+from fewgan.benchmark.protocol import Protocol
+from fewgan.data.sources import find, sources
+from fewgan.errors import InputError, unknown
+from fewgan.metrics.extractors import EXTRACTORS
+from fewgan.metrics.table import METRICS
+from fewgan.training.settings import RunConfig
+
+COUNTED = {
+    "steps": "images",
+    "minutes": "images",
+    "check_every": "checks",
+    "data": "data",
+    "shots": "shots",
+    "seed": "seeds",
+}
+"""Settings of a run that a protocol counts out itself, and the field that it takes them from."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a protocol, and how it is measured.
+
+    Attributes:
+        label: Name of the method's entry in the protocol.
+        data: Data set.
+        shots: Training images of each class, or `all`.
+        seed: Seed of the run.
+        config: Settings of the run, resolved and checked.
+        measure: Arguments of `evaluate` that decide what the figures are.
+        folder: The run folder.
+    """
+
+    label: str
+    data: str
+    shots: int | Literal["all"]
+    seed: int
+    config: RunConfig
+    measure: dict[str, Any]
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """How the cell is told to a person: `acgan on mnist, seed 0`."""
+        few = "" if self.shots == "all" else f", {self.shots} shots"
+        return f"{self.label} on {Path(self.data).name}{few}, seed {self.seed}"
+
+
+def cells(protocol: Protocol, out: Path) -> list[Cell]:
+    """Every cell of a protocol; a whole table of the first seed comes before the second seed.
+
+    Args:
+        protocol: The protocol.
+        out: Folder that the run folders lie in, as `<method>/<data>/<shots>/<seed>`.
+
+    Raises:
+        InputError: A method, data set, metric, extractor or setting cannot be used.
+    """
+    for metric in chain(protocol.metrics, *(d.metrics or () for d in protocol.data.values())):
+        if metric not in METRICS:
+            raise unknown("metric", metric, METRICS)
+    for data in protocol.data.values():
+        if data.extractor is not None and data.extractor not in EXTRACTORS:
+            raise unknown("extractor", data.extractor, EXTRACTORS)
+    found = list(_cells(protocol, out))
+    if len({cell.folder for cell in found}) < len(found):
+        raise InputError(f"protocol {protocol.name}: two data sets or seeds have the same name")
+    return found
+
+
+def _cells(protocol: Protocol, out: Path) -> Iterator[Cell]:
+    plan = product(protocol.seeds, protocol.data.items(), protocol.shots, protocol.methods.items())
+    for seed, (data, about), shots, (label, entry) in plan:
+        config = _config(
+            protocol,
+            entry.method or label,
+            {**protocol.settings, **about.settings, **entry.settings},
+            {"data": _place(data), "shots": None if shots == "all" else shots, "seed": seed},
+        )
+        measure = {
+            "metrics": list(about.metrics or protocol.metrics),
+            "n": protocol.n,
+            "extractor": about.extractor,
+            "weights": str(about.weights.resolve()) if about.weights else None,
+        }
+        folder = out / label / Path(data).name.replace(":", "-") / str(shots) / str(seed)
+        yield Cell(label, data, shots, seed, config, measure, folder)
+
+
+def _place(data: str) -> str:
+    """The data set's name, or the whole path of a folder, which another machine can find.
+
+    Raises:
+        InputError: There is no such data set or folder.
+    """
+    find(data)
+    return data if data.partition(":")[0] in sources() else str(Path(data).expanduser().resolve())
+
+
+def _config(
+    protocol: Protocol, method: str, settings: dict[str, Any], place: dict[str, Any]
+) -> RunConfig:
+    """The run's settings, with the steps in which its discriminator sees `protocol.images`."""
+    for name in sorted(settings.keys() & COUNTED.keys()):
+        raise InputError(
+            f"protocol {protocol.name} has {name!r} among its settings: leave it out and give "
+            f"{COUNTED[name]!r}"
+        )
+    config = api.make_config(methods.find(method), {**settings, **place, "steps": 1})
+    a_step = config.batch_size * int(config.settings.get("d_steps", 1))
+    steps = ceil(protocol.images / a_step)
+    return config.model_copy(
+        update={"steps": steps, "check_every": max(1, ceil(steps / protocol.checks))}
+    )
