@@ -115,3 +115,13 @@ def test_sizes_and_labels_that_cannot_be_are_refused_in_words():
         Generator(settings(trunk="resnet"), ImageSpec(1, 128, 3))
     with pytest.raises(InputError, match="needs labelled images"):
         Generator(settings(labels="norm"), ImageSpec(1, 32, 0))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [heads.Concat, heads.Projection, heads.Auxiliary, heads.Twin, heads.TwoN]
+    + [heads.SourceTwoN, heads.Contrast],
+)
+def test_a_head_of_classes_asks_for_classes_whatever_the_generator_reads(head):
+    with pytest.raises(InputError, match="needs labelled images"):
+        Discriminator(settings(labels="none"), ImageSpec(1, 32, 0), head)

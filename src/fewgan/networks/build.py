@@ -99,11 +99,7 @@ class Generator(nn.Module):
 
     def __init__(self, settings: NetworkSettings, spec: ImageSpec) -> None:
         super().__init__()
-        if settings.labels != "none" and spec.classes == 0:
-            raise InputError(
-                "this method needs labelled images, and these have no classes: "
-                "put them in one sub-folder a class, or use an unconditional method such as dcgan"
-            )
+        _check_classes(settings.labels != "none", spec)
         self.latent_dim = settings.latent_dim
         self.classes = 0 if settings.labels == "none" else spec.classes
         self.labels = LabelInjection(settings.labels, spec.classes, settings.norm)
@@ -133,6 +129,9 @@ class Discriminator(nn.Module):
         spec: The images to judge.
         head: The kind of head, and keyword arguments for it.
         plain: Have a second head, `plain`, that tells real from fake whatever the class.
+
+    Raises:
+        InputError: The trunk has no such size, or the head needs classes that the data lack.
     """
 
     def __init__(
@@ -145,6 +144,7 @@ class Discriminator(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
+        _check_classes(head.labelled, spec)
         wrap: Callable[[nn.Module], nn.Module] = spectral_norm if settings.spectral else _as_is
         width = settings.d_width or settings.width
         make = trunk_for(settings, spec.size).discriminator
@@ -171,6 +171,14 @@ class Discriminator(nn.Module):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Any:
         """The head's answer for images x [N,C,S,S] in [-1, 1] and classes y int64 [N]."""
         return self.head(self.features(x, y), y)
+
+
+def _check_classes(labelled: bool, spec: ImageSpec) -> None:
+    if labelled and not spec.classes:
+        raise InputError(
+            "this method needs labelled images, and these have no classes: "
+            "put them in one sub-folder a class, or use an unconditional method such as dcgan"
+        )
 
 
 def channels_last(module: nn.Module) -> None:

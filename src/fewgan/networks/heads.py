@@ -17,7 +17,7 @@ of the trunk (`joins`, `join`), which is how a concatenated label gets in.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,8 @@ class Head(Faded):
         wrap: Applied to each weighted layer; spectral normalisation or nothing.
     """
 
+    labelled: ClassVar[bool] = False
+    """Whether it has something for each class, so that images without classes will not do."""
     stage: int = 0
 
     def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
@@ -72,6 +74,8 @@ class RealFake(Head):
 class Concat(RealFake):
     """One logit; the label is K constant planes beside the input of one stage of the trunk."""
 
+    labelled = True
+
     def __init__(self, features: int, classes: int, wrap: Wrap, stage: int = 0) -> None:
         super().__init__(features, classes, wrap)
         self.stage = stage
@@ -92,6 +96,8 @@ class Concat(RealFake):
 class Projection(RealFake):
     """One logit: psi(features) + <e_y, features>."""
 
+    labelled = True
+
     def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
         super().__init__(features, classes, wrap)
         self.embedding = wrap(nn.Embedding(classes, features))
@@ -111,6 +117,8 @@ class Verdict(NamedTuple):
 class Auxiliary(RealFake):
     """Two answers from shared features: real or fake, and which class."""
 
+    labelled = True
+
     def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
         super().__init__(features, classes, wrap)
         self.class_of = wrap(nn.Linear(features, classes))
@@ -122,6 +130,8 @@ class Auxiliary(RealFake):
 
 class TwoN(Head):
     """Logits [N, 2K]: entry c is "real and of class c", entry K + c is "fake and of class c"."""
+
+    labelled = True
 
     def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
         super().__init__(features, classes, wrap)
@@ -155,6 +165,8 @@ class Twin(Auxiliary):
 class SourceTwoN(RealFake):
     """Real or fake, and beside it the 2K-way answer of `TwoN`."""
 
+    labelled = True
+
     def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
         super().__init__(features, classes, wrap)
         self.two_n = TwoN(features, classes, wrap)
@@ -183,6 +195,8 @@ class Contrast(RealFake):
         wrap: Applied to each weighted layer; the proxies, of length 1 in any case, go without.
         embedding_dim: E; no more than F are taken.
     """
+
+    labelled = True
 
     def __init__(self, features: int, classes: int, wrap: Wrap, embedding_dim: int = 512) -> None:
         super().__init__(features, classes, wrap)
