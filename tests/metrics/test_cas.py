@@ -5,7 +5,7 @@ import torch
 
 from conftest import make_blobs
 from fewgan.errors import InputError
-from fewgan.metrics.cas import classification_accuracy_score
+from fewgan.metrics.cas import ceiling, classification_accuracy_score
 from fewgan.metrics.extractors.in_domain import Recipe
 
 SHORT = Recipe(least_steps=30, epochs=10, batch=20)
@@ -41,3 +41,12 @@ def test_it_repeats_by_seed():
 def test_other_classes_are_refused():
     with pytest.raises(InputError, match="same classes"):
         classification_accuracy_score(make_blobs(8), make_blobs(8, classes=4))
+
+
+def test_the_ceiling_is_the_same_score_and_is_trained_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("FEWGAN_HOME", str(tmp_path))
+    train, test = make_blobs(64), make_blobs(32)
+    found = ceiling(train, test)
+    assert found.overall == classification_accuracy_score(train, test).overall
+    monkeypatch.setattr("fewgan.metrics.extractors.in_domain.train_classifier", None)
+    assert ceiling(train, test).overall == found.overall

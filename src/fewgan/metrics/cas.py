@@ -10,7 +10,7 @@ from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
 from fewgan.metrics.accuracy import Accuracy, accuracy
 from fewgan.metrics.extractors.base import Extractor, Progress
-from fewgan.metrics.extractors.in_domain import Recipe, train_classifier
+from fewgan.metrics.extractors.in_domain import Recipe, in_domain_extractor, train_classifier
 
 
 def classification_accuracy_score(
@@ -37,3 +37,11 @@ def classification_accuracy_score(
         raise InputError("the classification accuracy score needs test images of the same classes")
     network = train_classifier(synthetic, seed=seed, recipe=recipe, progress=progress)
     return accuracy(Extractor("cas", network).logits(real_test.images), real_test.labels)
+
+
+def ceiling(
+    real: ImageSet, real_test: ImageSet, *, seed: int = 0, progress: Progress | None = None
+) -> Accuracy:
+    """The same score of real images, whose classifier is kept on disk for the next comparison."""
+    judge = in_domain_extractor(real, seed=seed, progress=progress)
+    return accuracy(judge.logits(real_test.images), real_test.labels)

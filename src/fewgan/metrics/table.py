@@ -15,7 +15,7 @@ from torch import Tensor
 from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
 from fewgan.metrics.accuracy import Accuracy, accuracy
-from fewgan.metrics.cas import classification_accuracy_score
+from fewgan.metrics.cas import ceiling, classification_accuracy_score
 from fewgan.metrics.diversity import diversity_ratio, in_class_diversity
 from fewgan.metrics.extractors.base import Extractor, Outputs
 from fewgan.metrics.extractors.in_domain import in_domain_extractor
@@ -197,7 +197,8 @@ def _judge(context: Context) -> Extractor:
 
 
 def _cas(context: Context) -> list[Value]:
-    found = classification_accuracy_score(
+    score = ceiling if context.stand_in else classification_accuracy_score
+    found = score(
         context.fake, context.reference, seed=context.seed, progress=context.extractor.progress
     )
     return _accuracy_values("cas", found, len(context.reference))
