@@ -118,7 +118,7 @@ def test_sizes_and_labels_that_cannot_be_are_refused_in_words():
 
 
 @pytest.mark.parametrize(
-    "name", "Concat Projection Auxiliary Twin TwoN SourceTwoN Contrast".split()
+    "name", ["Concat", "Projection", "Auxiliary", "Twin", "TwoN", "SourceTwoN", "Contrast"]
 )
 def test_a_head_of_classes_asks_for_classes_whatever_the_generator_reads(name):
     with pytest.raises(InputError, match="needs labelled images"):
