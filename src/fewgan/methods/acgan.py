@@ -23,7 +23,6 @@ from torch.nn.functional import cross_entropy
 
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
-from fewgan.networks.build import DNorm
 from fewgan.networks.heads import Auxiliary
 
 
@@ -34,11 +33,6 @@ class ACGANSettings(GANSettings):
     labels are learned late: on `digits`, 0.82 class accuracy after 2,000 steps against 0.996
     (both at w_G = 1).
     """
-
-    d_norm: DNorm = "none"
-    """Normalisation in the discriminator."""
-    spectral: bool = True
-    """Spectral normalisation of every layer of the discriminator."""
 
     d_class_weight: float = Field(1.0, ge=0)
     """Weight of the class loss for the discriminator, w_D."""

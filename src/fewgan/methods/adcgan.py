@@ -17,17 +17,11 @@ from pydantic import Field
 from fewgan.losses.two_n import discriminator_loss, log_ratio
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
-from fewgan.networks.build import DNorm
 from fewgan.networks.heads import SourceTwoN
 
 
 class ADCGANSettings(GANSettings):
     """Settings of `adcgan`: a spectrally normalised discriminator without batch statistics."""
-
-    d_norm: DNorm = "none"
-    """Normalisation in the discriminator."""
-    spectral: bool = True
-    """Spectral normalisation of every layer of the discriminator."""
 
     d_class_weight: float = Field(1.0, ge=0)
     """Weight of the 2K-way class loss for the discriminator, w_D."""

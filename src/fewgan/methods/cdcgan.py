@@ -29,7 +29,7 @@ from fewgan.data.feed import Feed
 from fewgan.errors import InputError
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
-from fewgan.networks.build import Discriminator, ImageSpec
+from fewgan.networks.build import Discriminator, DNorm, ImageSpec
 from fewgan.networks.heads import Concat
 from fewgan.networks.labels import Labels, Norm
 
@@ -41,6 +41,10 @@ class CDCGANSettings(GANSettings):
     """How the label enters the generator."""
     norm: Norm = "batch"
     """Statistics of the generator's normalisation: per image, or over the batch."""
+    d_norm: DNorm = "batch"
+    """Normalisation of the discriminator's maps."""
+    spectral: bool = False
+    """Spectral normalisation of every layer of the discriminator."""
     g_lr: float = 2e-4
     """Learning rate of the generator (Adam)."""
     d_lr: float = 2e-4

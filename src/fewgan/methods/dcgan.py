@@ -11,6 +11,7 @@ Labels are not looked at. On CIFAR-10 expect the figures to peak and then decay:
 
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
+from fewgan.networks.build import DNorm
 from fewgan.networks.labels import Labels, Norm
 
 
@@ -21,6 +22,10 @@ class DCGANSettings(GANSettings):
     """How the label enters the generator: not at all."""
     norm: Norm = "batch"
     """Statistics of the generator's normalisation: per image, or over the batch."""
+    d_norm: DNorm = "batch"
+    """Normalisation of the discriminator's maps."""
+    spectral: bool = False
+    """Spectral normalisation of every layer of the discriminator."""
     g_lr: float = 2e-4
     """Learning rate of the generator (Adam)."""
     d_lr: float = 2e-4

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from fewgan.losses.information import categorical_information, continuous_information
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
-from fewgan.networks.build import DNorm, ImageSpec
+from fewgan.networks.build import ImageSpec
 from fewgan.networks.codes import CodedGenerator
 from fewgan.networks.heads import Shared
 from fewgan.networks.labels import Labels
@@ -44,10 +44,6 @@ class InfoGANSettings(GANSettings):
 
     labels: Labels = "none"
     """How the label enters the generator: not at all."""
-    d_norm: DNorm = "none"
-    """Normalisation in the discriminator."""
-    spectral: bool = True
-    """Spectral normalisation of every layer of the discriminator."""
     g_lr: float = Field(1e-3, gt=0, le=1)
     """Learning rate of the generator (Adam), and of Q."""
     d_lr: float = Field(2e-4, gt=0, le=1)

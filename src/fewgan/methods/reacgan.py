@@ -21,17 +21,12 @@ from torch import Tensor
 from fewgan.losses.contrastive import d2d_ce
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
-from fewgan.networks.build import Discriminator, DNorm, ImageSpec
+from fewgan.networks.build import Discriminator, ImageSpec
 from fewgan.networks.heads import Contrast
 
 
 class ReACGANSettings(GANSettings):
     """Settings of `reacgan`: the paper's margin, temperature and weight for CIFAR-10."""
-
-    d_norm: DNorm = "none"
-    """Normalisation in the discriminator."""
-    spectral: bool = True
-    """Spectral normalisation of every layer of the discriminator."""
 
     embedding_dim: int = Field(512, ge=2, le=4096)
     """Dimensions of the sphere's space; no more than the discriminator has features."""

@@ -24,7 +24,6 @@ from pydantic import Field
 from fewgan.losses.adversarial import Form
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
-from fewgan.networks.build import DNorm
 from fewgan.networks.heads import Projection
 
 
@@ -43,10 +42,6 @@ class SNGANProjectionSettings(GANSettings):
     """Decay of Adam's first moment."""
     beta2: float = Field(0.9, ge=0, lt=1)
     """Decay of Adam's second moment."""
-    d_norm: DNorm = "none"
-    """Normalisation in the discriminator."""
-    spectral: bool = True
-    """Spectral normalisation of every layer of the discriminator."""
 
 
 class SNGANProjection(GAN):

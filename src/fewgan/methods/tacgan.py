@@ -18,17 +18,11 @@ from torch.nn.functional import cross_entropy
 
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
-from fewgan.networks.build import DNorm
 from fewgan.networks.heads import Twin
 
 
 class TACGANSettings(GANSettings):
     """Settings of `tacgan`: a spectrally normalised discriminator without batch statistics."""
-
-    d_norm: DNorm = "none"
-    """Normalisation in the discriminator."""
-    spectral: bool = True
-    """Spectral normalisation of every layer of the discriminator."""
 
     d_class_weight: float = Field(1.0, ge=0)
     """Weight of both class heads for the discriminator, w_D."""

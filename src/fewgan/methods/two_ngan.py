@@ -19,7 +19,6 @@ from fewgan.losses.adversarial import Form
 from fewgan.losses.two_n import GENERATOR, GeneratorLoss, discriminator_loss
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
-from fewgan.networks.build import DNorm
 from fewgan.networks.heads import TwoN
 
 
@@ -28,11 +27,6 @@ class TwoNGANSettings(GANSettings):
 
     game: Form = "bce"
     """Form of the game without labels, played beside the other one while labels fade in."""
-    d_norm: DNorm = "none"
-    """Normalisation in the discriminator."""
-    spectral: bool = True
-    """Spectral normalisation of every layer of the discriminator."""
-
     g_loss: GeneratorLoss = "cond_ns"
     """What the generator descends; ns and sat are biased where classes overlap."""
     smoothing: float = Field(0.0, ge=0, lt=0.5)

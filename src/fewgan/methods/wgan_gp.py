@@ -26,7 +26,7 @@ from fewgan.losses.adversarial import Form
 from fewgan.losses.penalties import gradient_penalty
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
-from fewgan.networks.build import Discriminator, DNorm, Generator, ImageSpec
+from fewgan.networks.build import Discriminator, Generator, ImageSpec
 from fewgan.networks.heads import Auxiliary, RealFake, Verdict
 
 
@@ -45,8 +45,8 @@ class WGANGPSettings(GANSettings):
     """Decay of Adam's first moment."""
     beta2: float = Field(0.9, ge=0, lt=1)
     """Decay of Adam's second moment."""
-    d_norm: DNorm = "none"
-    """Normalisation in the critic: not over the batch, which would void the penalty."""
+    spectral: bool = False
+    """Spectral normalisation of every layer of the critic: not beside the penalty."""
 
     penalty_weight: float = Field(10.0, ge=0)
     """Weight of the gradient penalty."""

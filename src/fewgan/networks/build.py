@@ -43,10 +43,10 @@ class NetworkSettings(BaseModel):
     """How the label enters the generator."""
     norm: Norm = "instance"
     """Statistics of the generator's normalisation: per image, or over the batch."""
-    d_norm: DNorm = "batch"
-    """Normalisation in the discriminator."""
-    spectral: bool = False
-    """Spectral normalisation of every layer of the discriminator."""
+    d_norm: DNorm = "none"
+    """Normalisation of the discriminator's maps; over a batch, real and fake maps differ in it."""
+    spectral: bool = True
+    """Spectral normalisation of every layer of the discriminator (Miyato et al. 2018)."""
 
 
 @dataclass(frozen=True)
