@@ -44,7 +44,7 @@ def judged(model, swap=False, seed=0):
 
 def test_acgan_losses_are_those_of_the_paper():
     for classify in ("real", "real+fake"):
-        weights = {"d_class_weight": 0.5, "g_class_weight": 0.1}
+        weights = {"d_class_weight": 0.5, "g_class_weight": 0.1, "g_class_target": "zero"}
         model = make("acgan", classify=classify, spectral=False, **weights)
         real, fake = judged(model)
         source = softplus(-real.verdict.source).mean() + softplus(fake.verdict.source).mean()
@@ -58,6 +58,27 @@ def test_acgan_losses_are_those_of_the_paper():
             "class": 0.1 * cross_entropy(fake.verdict.classes, fake.y).item(),
         }
         assert value(model.generator_losses(fake)) == pytest.approx(expected)
+
+
+def test_acgan_pays_until_images_are_as_easy_to_name_as_real_ones():
+    model = make("acgan", g_class_weight=0.5)
+    real, fake = judged(model)
+    before = value(model.generator_losses(fake))["class"]
+    assert before == pytest.approx(0.5 * cross_entropy(fake.verdict.classes, fake.y).item())
+    for _ in range(1000):
+        model.discriminator_losses(real, fake)
+    level = cross_entropy(real.verdict.classes, real.y).item()
+    assert model.real_class_loss.item() == pytest.approx(level, rel=1e-3)
+    # Logits (m, -m) for the right class cost softplus(-2m): half of the level, then twice.
+    for share in (0.5, 2.0):
+        margin = -torch.log(torch.expm1(torch.tensor(share * level))) / 2
+        logits = margin * (2.0 * torch.nn.functional.one_hot(fake.y, 2) - 1)
+        logits.requires_grad_()
+        verdict = fake.verdict._replace(classes=logits)
+        term = model.generator_losses(fake._replace(verdict=verdict))["class"]
+        assert term.item() == pytest.approx(0.5 * max(0.0, share - 1) * level, rel=5e-3, abs=1e-6)
+        term.backward()
+        assert (logits.grad.abs().sum() > 0) == (share > 1)
 
 
 def test_cdcgan_judges_pairs():
@@ -145,8 +166,7 @@ def test_methods_are_found_by_name(kind):
 @pytest.mark.parametrize("name", ["cdcgan", "acgan", "2ngan"])
 def test_bands_are_learned_by_class(name):
     """A toy with a known answer: class 0 is bright above, class 1 below."""
-    weight = {"g_class_weight": 1.0} if name == "acgan" else {}
-    model = make(name, width=8, g_lr=1e-3, d_lr=1e-3, d_norm="none", **weight)
+    model = make(name, width=8, g_lr=1e-3, d_lr=1e-3, d_norm="none")
     source = feed(16)
     for _ in range(300):
         model.step(source)

@@ -75,15 +75,19 @@ class Player(NamedTuple):
 PLAYERS: Mapping[str, Player] = {
     "2N, ns": Player("2ngan", {"g_loss": "ns"}, two_n),
     "AC-GAN": Player(
-        "acgan", {"g_class_weight": 1.0}, lambda p, q: Verdict(source(p, q), classes(p))
+        "acgan",
+        {"g_class_target": "zero", "g_class_weight": 1.0},
+        lambda p, q: Verdict(source(p, q), classes(p)),
     ),
     "AC-GAN, real+fake": Player(
         "acgan",
-        {"g_class_weight": 1.0, "classify": "real+fake"},
+        {"g_class_target": "zero", "g_class_weight": 1.0, "classify": "real+fake"},
         lambda p, q: Verdict(source(p, q), classes(p + q)),
     ),
     "AC-GAN, w_G 0.3": Player(
-        "acgan", {"g_class_weight": 0.3}, lambda p, q: Verdict(source(p, q), classes(p))
+        "acgan",
+        {"g_class_target": "zero", "g_class_weight": 0.3},
+        lambda p, q: Verdict(source(p, q), classes(p)),
     ),
     "2N, sat": Player("2ngan", {"g_loss": "sat"}, two_n),
     "2N, cond_ns": Player("2ngan", {"g_loss": "cond_ns"}, two_n),

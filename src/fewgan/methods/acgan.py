@@ -14,30 +14,39 @@ classes (seen on `digits`: 88 % agreement between the players, labels lost to th
 Its bias: the class head does not see what the generator does, so the generator is paid for
 images that are easy to name, and variety inside a class suffers (TAC-GAN, Gong et al. 2019).
 Look at coverage beside accuracy: at one image a class the accuracy is perfect.
+
+A remedy, ours and on by default: pay the generator only until its images are as easy to name as
+real ones are on average. With c the mean of -log P(C = y | x) over recent real images,
+
+    G descends  w_G max(0, E -log P(C = y | G(z, y)) - c)   in place of  -w_G L_C
+
+so that at the data nothing more is to be earned. `g_class_target` set to `zero` is the paper's.
 """
 
 from typing import Literal
 
+import torch
 from pydantic import Field
-from torch.nn.functional import cross_entropy
+from torch import Tensor
+from torch.nn.functional import cross_entropy, relu
 
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
+from fewgan.networks.build import ImageSpec
 from fewgan.networks.heads import Auxiliary
+
+RECENT = 0.01  # weight of the newest batch in the running mean of the class loss on real images
 
 
 class ACGANSettings(GANSettings):
-    """Settings of `acgan`: a spectrally normalised discriminator without batch statistics.
-
-    With batch norm the class head sees real and fake batches through different statistics, and
-    labels are learned late: on `digits`, 0.82 class accuracy after 2,000 steps against 0.996
-    (both at w_G = 1).
-    """
+    """Settings of `acgan`: the weights of the class loss, and how far it goes."""
 
     d_class_weight: float = Field(1.0, ge=0)
     """Weight of the class loss for the discriminator, w_D."""
-    g_class_weight: float = Field(0.3, ge=0)
-    """Weight of the class loss for the generator, w_G (1 in the paper): less, more variety."""
+    g_class_weight: float = Field(0.1, ge=0)
+    """Weight of the class loss for the generator, w_G (1 in the paper)."""
+    g_class_target: Literal["real", "zero"] = "real"
+    """How easy to name the generator's images must be: as real ones, or more and more (paper)."""
     classify: Literal["real", "real+fake"] = "real"
     """Images on which the discriminator learns the classes; the paper's is real+fake."""
 
@@ -49,10 +58,17 @@ class ACGAN(GAN):
     Settings = ACGANSettings
     head = Auxiliary
     settings: ACGANSettings
+    real_class_loss: Tensor
+
+    def __init__(self, settings: ACGANSettings, spec: ImageSpec) -> None:
+        super().__init__(settings, spec)
+        self.register_buffer("real_class_loss", torch.tensor(0.0))
 
     def discriminator_losses(self, real: Judged, fake: Judged) -> Terms:
         """Tell real from fake, and name the class."""
         class_loss = cross_entropy(real.verdict.classes, real.y)
+        if self.settings.g_class_target == "real":
+            self.real_class_loss.lerp_(class_loss.detach(), RECENT)
         if self.settings.classify == "real+fake":
             class_loss = class_loss + cross_entropy(fake.verdict.classes, fake.y)
         return {
@@ -63,6 +79,7 @@ class ACGAN(GAN):
     def generator_losses(self, fake: Judged) -> Terms:
         """Pass for real, and be named as the class asked for."""
         class_loss = cross_entropy(fake.verdict.classes, fake.y)
+        class_loss = relu(class_loss - self.real_class_loss)  # which stays 0 for target zero
         return {
             "adversarial": self.game.generator(fake.verdict.source),
             "class": self.settings.g_class_weight * class_loss,

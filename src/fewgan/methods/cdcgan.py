@@ -31,7 +31,7 @@ from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.build import Discriminator, DNorm, ImageSpec
 from fewgan.networks.heads import Concat
-from fewgan.networks.labels import Labels, Norm
+from fewgan.networks.labels import Labels
 
 
 class CDCGANSettings(GANSettings):
@@ -39,8 +39,6 @@ class CDCGANSettings(GANSettings):
 
     labels: Labels = "concat"
     """How the label enters the generator."""
-    norm: Norm = "batch"
-    """Statistics of the generator's normalisation: per image, or over the batch."""
     d_norm: DNorm = "batch"
     """Normalisation of the discriminator's maps."""
     spectral: bool = False

@@ -12,7 +12,7 @@ Labels are not looked at. On CIFAR-10 expect the figures to peak and then decay:
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.build import DNorm
-from fewgan.networks.labels import Labels, Norm
+from fewgan.networks.labels import Labels
 
 
 class DCGANSettings(GANSettings):
@@ -20,8 +20,6 @@ class DCGANSettings(GANSettings):
 
     labels: Labels = "none"
     """How the label enters the generator: not at all."""
-    norm: Norm = "batch"
-    """Statistics of the generator's normalisation: per image, or over the batch."""
     d_norm: DNorm = "batch"
     """Normalisation of the discriminator's maps."""
     spectral: bool = False

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import cached
 
 from fewgan.data.feed import Feed
 from fewgan.losses.adversarial import GAMES, Form
@@ -24,9 +25,9 @@ class GANSettings(NetworkSettings, MethodSettings):
     """Form of the adversarial loss."""
     d_steps: int = Field(1, ge=1, le=100)
     """Updates of the discriminator for each update of the generator."""
-    g_lr: float = Field(4e-4, gt=0, le=1)
+    g_lr: float = Field(1.5e-3, gt=0, le=1)
     """Learning rate of the generator (Adam)."""
-    d_lr: float = Field(4e-4, gt=0, le=1)
+    d_lr: float = Field(1.5e-3, gt=0, le=1)
     """Learning rate of the discriminator (Adam)."""
     beta1: float = Field(0.5, ge=0, lt=1)
     """Decay of Adam's first moment."""
@@ -132,8 +133,9 @@ class GAN(Method):
             # Only the last fakes are used again, by the generator's own update.
             with torch.set_grad_enabled(left == 0):
                 made = self.generator(z, fake_y)
-            real = self._judge(feed, x, y)
-            fake = self._judge(feed, made.detach(), fake_y, z)
+            with cached():  # one power iteration an update, as all spectral norms stay the same
+                real = self._judge(feed, x, y)
+                fake = self._judge(feed, made.detach(), fake_y, z)
             d_terms = _weighted(self.discriminator_losses(real, fake), t)
             if real.plain is not None and fake.plain is not None:
                 d_terms["unconditional"] = self.game.discriminator(real.plain, fake.plain)

@@ -41,8 +41,8 @@ class NetworkSettings(BaseModel):
     """Length of the latent vector, drawn from a standard normal."""
     labels: Labels = "norm"
     """How the label enters the generator."""
-    norm: Norm = "instance"
-    """Statistics of the generator's normalisation: per image, or over the batch."""
+    norm: Norm = "batch"
+    """Statistics of the generator's normalisation: over the batch, or per image."""
     d_norm: DNorm = "none"
     """Normalisation of the discriminator's maps; over a batch, real and fake maps differ in it."""
     spectral: bool = True

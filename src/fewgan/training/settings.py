@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-DEFAULT_STEPS = 8000
+DEFAULT_STEPS = 12000
 
 
 class RunSettings(BaseModel):
@@ -34,12 +34,12 @@ class RunSettings(BaseModel):
     label_prior: Literal["uniform", "data"] = "uniform"
     """Labels of generated images while training: all classes alike, or as often as in the data."""
     steps: int | None = Field(None, ge=1)
-    """Updates of the generator; 8000 when neither steps nor minutes are given."""
+    """Updates of the generator; 12000 when neither steps nor minutes are given."""
     minutes: float | None = Field(None, gt=0)
     """Minutes of training; with steps too, whichever ends first."""
-    lr_decay: float = Field(0.0, ge=0, le=1)
+    lr_decay: float = Field(1.0, ge=0, le=1)
     """Last share of the run over which learning rates fall linearly to zero; 0 keeps them."""
-    batch_size: int = Field(64, ge=1)
+    batch_size: int = Field(32, ge=1)
     """Images in a batch, over all processes."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of everything random."""
