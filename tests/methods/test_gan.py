@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, softplus
+from torch.nn.utils.parametrize import cached
 
 from conftest import make_blobs
 from fewgan import methods
@@ -133,7 +134,8 @@ def test_a_step_leaves_no_gradient_of_the_generators_update_in_the_discriminator
     x, y = source.batch()
     fake_y, z = source.labels(), source.normal(8)
     made = again.generator(z, fake_y).detach()
-    real, fake = again._judge(source, x, y), again._judge(source, made, fake_y)
+    with cached():
+        real, fake = again._judge(source, x, y), again._judge(source, made, fake_y)
     terms = again.discriminator_losses(real, fake)
     torch.stack(list(terms.values())).sum().backward()
     for ours, theirs in zip(after_d, again.discriminator.parameters(), strict=True):
@@ -166,7 +168,8 @@ def test_methods_are_found_by_name(kind):
 @pytest.mark.parametrize("name", ["cdcgan", "acgan", "2ngan"])
 def test_bands_are_learned_by_class(name):
     """A toy with a known answer: class 0 is bright above, class 1 below."""
-    model = make(name, width=8, g_lr=1e-3, d_lr=1e-3, d_norm="none")
+    weight = {"g_class_weight": 1.0} if name == "acgan" else {}  # the toy is short
+    model = make(name, width=8, g_lr=1e-3, d_lr=1e-3, d_norm="none", **weight)
     source = feed(16)
     for _ in range(300):
         model.step(source)

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fewgan.networks.labels import LabelNorm
-from fewgan.networks.thin import ImageDown, ImageUp
 
 Wrap = Callable[[nn.Module], nn.Module]
 
@@ -60,11 +59,10 @@ class DCGANGenerator(nn.Module):
         self.norms = nn.ModuleList([make_norm(w) for w in widths])
         self.ups = nn.ModuleList(
             [
-                nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=False)
-                for a, b in itertools.pairwise(widths)
+                nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=b == channels)
+                for a, b in itertools.pairwise([*widths, channels])
             ]
         )
-        self.ups.append(ImageUp(widths[-1], channels))
         initialise(self)
 
     def forward(self, z: Tensor, y: Tensor | None) -> Tensor:
@@ -103,7 +101,7 @@ class DCGANDiscriminator(nn.Module):
         self.stages = nn.ModuleList()
         for i, (a, b) in enumerate(zip([channels, *widths[:-1]], widths, strict=True)):
             inputs = a + (joined[1] if i == joined[0] else 0)
-            conv = nn.Conv2d(inputs, b, 4, stride=2, padding=1) if i else ImageDown(inputs, b)
+            conv = nn.Conv2d(inputs, b, 4, stride=2, padding=1)
             initialise(conv)
             norm = make_norm(b) if i else nn.Identity()
             self.stages.append(nn.Sequential(wrap(conv), norm, nn.LeakyReLU(0.2, inplace=True)))
