@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer here: install one, or name it: make PYTHON=..." >&2; exit 1; }
 	@echo "Making the environment in .venv with $(PYTHON): a few minutes the first time."
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[dev,cluster]'
 	@touch $@
 
 $(DOCS_STAMP): $(STAMP)
