@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fewgan import api, cli, methods
+from fewgan.errors import InputError
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "fewgan"
@@ -51,6 +52,16 @@ def tracked() -> list[Path]:
 
 
 # --- methods ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("info", METHODS, ids=lambda info: info.name)
+def test_settings_keep_their_range_whatever_their_default(info):
+    kind = methods.find(info.name)
+    outside = {"g_lr": -1, "d_lr": 0, "beta1": 1, "beta2": -0.1, "d_steps": 0, "g_class_weight": -1}
+    for name, value in outside.items():
+        if name in kind.Settings.model_fields:
+            with pytest.raises(InputError, match=f"setting {name} = "):
+                api.make_config(kind, {"data": "digits", name: value})
 
 
 @pytest.mark.parametrize("info", METHODS, ids=lambda info: info.name)

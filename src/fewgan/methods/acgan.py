@@ -26,11 +26,10 @@ so that at the data nothing more is to be earned. `g_class_target` set to `zero`
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy, relu
 
-from fewgan.methods.base import Terms
+from fewgan.methods.base import Terms, Weight
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.heads import Auxiliary
@@ -41,9 +40,9 @@ RECENT = 0.01  # weight of the newest batch in the running mean of the class los
 class ACGANSettings(GANSettings):
     """Settings of `acgan`: the weights of the class loss, and how far it goes."""
 
-    d_class_weight: float = Field(1.0, ge=0)
+    d_class_weight: Weight = 1.0
     """Weight of the class loss for the discriminator, w_D."""
-    g_class_weight: float = Field(0.1, ge=0)
+    g_class_weight: Weight = 0.1
     """Weight of the class loss for the generator, w_G (1 in the paper)."""
     g_class_target: Literal["real", "zero"] = "real"
     """How easy to name the generator's images must be: as real ones, or more and more (paper)."""

@@ -12,10 +12,8 @@ generator, so that what G descends is their divergence KL(q(x, y), p(x, y)): unl
 least at the data. Without the source head this is `2ngan` with the loss `logodds`.
 """
 
-from pydantic import Field
-
 from fewgan.losses.two_n import discriminator_loss, log_ratio
-from fewgan.methods.base import Terms
+from fewgan.methods.base import Terms, Weight
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.heads import SourceTwoN
 
@@ -23,9 +21,9 @@ from fewgan.networks.heads import SourceTwoN
 class ADCGANSettings(GANSettings):
     """Settings of `adcgan`: a spectrally normalised discriminator without batch statistics."""
 
-    d_class_weight: float = Field(1.0, ge=0)
+    d_class_weight: Weight = 1.0
     """Weight of the 2K-way class loss for the discriminator, w_D."""
-    g_class_weight: float = Field(1.0, ge=0)
+    g_class_weight: Weight = 1.0
     """Weight of the log-ratio of fake to real for the generator, w_G."""
 
 

@@ -1,13 +1,23 @@
 """What the training loop asks of a method."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from fewgan.data.feed import Feed
 from fewgan.networks.build import ImageSpec
+
+# Ranges are part of the type, so that a method that only has another default keeps them.
+Rate = Annotated[float, Field(gt=0, le=1)]
+"""A learning rate."""
+Decay = Annotated[float, Field(ge=0, lt=1)]
+"""Decay of a running mean."""
+Weight = Annotated[float, Field(ge=0)]
+"""Weight of a term of a loss."""
+Updates = Annotated[int, Field(ge=1, le=100)]
+"""Updates of one player for each of the other."""
 
 Terms = dict[str, Tensor]
 """Named terms of a loss, each a scalar and already weighted; their sum is what is descended."""

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from fewgan.data.feed import Feed
 from fewgan.errors import InputError
-from fewgan.methods.base import Terms
+from fewgan.methods.base import Rate, Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.build import Discriminator, DNorm, ImageSpec
 from fewgan.networks.heads import Concat
@@ -43,9 +43,9 @@ class CDCGANSettings(GANSettings):
     """Normalisation of the discriminator's maps."""
     spectral: bool = False
     """Spectral normalisation of every layer of the discriminator."""
-    g_lr: float = 2e-4
+    g_lr: Rate = 2e-4
     """Learning rate of the generator (Adam)."""
-    d_lr: float = 2e-4
+    d_lr: Rate = 2e-4
     """Learning rate of the discriminator (Adam)."""
 
     matching: bool = False

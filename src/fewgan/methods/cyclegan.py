@@ -27,7 +27,7 @@ from fewgan.data.feed import Feed
 from fewgan.data.imageset import to_bytes, to_float
 from fewgan.errors import InputError
 from fewgan.losses.adversarial import GAMES
-from fewgan.methods.base import Method, MethodSettings, Terms
+from fewgan.methods.base import Decay, Method, MethodSettings, Rate, Terms, Weight
 from fewgan.methods.gan import frozen
 from fewgan.networks.build import ImageSpec, channels_last
 from fewgan.networks.translation import (
@@ -53,21 +53,21 @@ class CycleGANSettings(MethodSettings):
     d_layers: int | None = Field(None, ge=1, le=8)
     """Layers of a discriminator at stride 2: 1, 2, 3 judge patches of 16, 34, 70 pixels; 3 if there
     is room for them when left out."""
-    cycle: float = Field(10.0, ge=0)
+    cycle: Weight = 10.0
     """Weight of the cycle loss."""
-    identity: float = Field(0.5, ge=0)
+    identity: Weight = 0.5
     """Weight of the identity loss, in units of the cycle loss; 0 saves a third of the time."""
     store: int = Field(50, ge=0)
     """Earlier fakes of each domain kept for the discriminators; 0 for none."""
     kept: int = Field(100, ge=1)
     """Training images of each domain kept with the generators, which samples are drawn from."""
-    g_lr: float = Field(2e-4, gt=0, le=1)
+    g_lr: Rate = 2e-4
     """Learning rate of the generators (Adam)."""
-    d_lr: float = Field(2e-4, gt=0, le=1)
+    d_lr: Rate = 2e-4
     """Learning rate of the discriminators (Adam)."""
-    beta1: float = Field(0.5, ge=0, lt=1)
+    beta1: Decay = 0.5
     """Decay of Adam's first moment."""
-    beta2: float = Field(0.999, ge=0, lt=1)
+    beta2: Decay = 0.999
     """Decay of Adam's second moment."""
 
 

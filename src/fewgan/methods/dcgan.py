@@ -9,7 +9,7 @@ generative adversarial networks", ICLR 2016; the game is that of Goodfellow et a
 Labels are not looked at. On CIFAR-10 expect the figures to peak and then decay: keep the best.
 """
 
-from fewgan.methods.base import Terms
+from fewgan.methods.base import Rate, Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.build import DNorm
 from fewgan.networks.labels import Labels
@@ -24,9 +24,9 @@ class DCGANSettings(GANSettings):
     """Normalisation of the discriminator's maps."""
     spectral: bool = False
     """Spectral normalisation of every layer of the discriminator."""
-    g_lr: float = 2e-4
+    g_lr: Rate = 2e-4
     """Learning rate of the generator (Adam)."""
-    d_lr: float = 2e-4
+    d_lr: Rate = 2e-4
     """Learning rate of the discriminator (Adam)."""
 
 

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrize import cached
 from fewgan.data.feed import Feed
 from fewgan.losses.adversarial import GAMES, Form
 from fewgan.losses.diffaugment import diffaugment, parse_policy
-from fewgan.methods.base import Method, MethodSettings, Terms
+from fewgan.methods.base import Decay, Method, MethodSettings, Rate, Terms, Updates
 from fewgan.networks.build import Discriminator, Generator, ImageSpec, NetworkSettings
 from fewgan.networks.heads import Head, RealFake
 from fewgan.networks.labels import fade
@@ -23,15 +23,15 @@ class GANSettings(NetworkSettings, MethodSettings):
 
     game: Form = "bce"
     """Form of the adversarial loss."""
-    d_steps: int = Field(1, ge=1, le=100)
+    d_steps: Updates = 1
     """Updates of the discriminator for each update of the generator."""
-    g_lr: float = Field(1.5e-3, gt=0, le=1)
+    g_lr: Rate = 1.5e-3
     """Learning rate of the generator (Adam)."""
-    d_lr: float = Field(1.5e-3, gt=0, le=1)
+    d_lr: Rate = 1.5e-3
     """Learning rate of the discriminator (Adam)."""
-    beta1: float = Field(0.5, ge=0, lt=1)
+    beta1: Decay = 0.5
     """Decay of Adam's first moment."""
-    beta2: float = Field(0.999, ge=0, lt=1)
+    beta2: Decay = 0.999
     """Decay of Adam's second moment."""
     augment: str = ""
     """DiffAugment for few images: any of color, translation, cutout, joined by commas."""

@@ -27,7 +27,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from fewgan.losses.information import categorical_information, continuous_information
-from fewgan.methods.base import Terms
+from fewgan.methods.base import Rate, Terms, Weight
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.codes import CodedGenerator
@@ -44,18 +44,18 @@ class InfoGANSettings(GANSettings):
 
     labels: Labels = "none"
     """How the label enters the generator: not at all."""
-    g_lr: float = Field(1e-3, gt=0, le=1)
+    g_lr: Rate = 1e-3
     """Learning rate of the generator (Adam), and of Q."""
-    d_lr: float = Field(2e-4, gt=0, le=1)
+    d_lr: Rate = 2e-4
     """Learning rate of the discriminator (Adam)."""
 
     categorical: int = Field(10, ge=2, le=1024)
     """Number of values K of the categorical code."""
     continuous: int = Field(2, ge=0, le=64)
     """Number M of continuous codes."""
-    lambda_cat: float = Field(1.0, ge=0)
+    lambda_cat: Weight = 1.0
     """Weight of the information about the categorical code."""
-    lambda_cont: float = Field(1.0, ge=0)
+    lambda_cont: Weight = 1.0
     """Weight of the information about the continuous codes."""
     q_learns_from: Literal["d", "g", "d+g"] = "d+g"
     """Updates in which Q learns: the discriminator's, the generator's, or both."""

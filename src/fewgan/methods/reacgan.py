@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor
 
 from fewgan.losses.contrastive import d2d_ce
-from fewgan.methods.base import Terms
+from fewgan.methods.base import Terms, Weight
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.build import Discriminator, ImageSpec
 from fewgan.networks.heads import Contrast
@@ -34,9 +34,9 @@ class ReACGANSettings(GANSettings):
     """Cosine m_p from which an image is near enough to its class; 1 - m_p keeps others apart."""
     temperature: float = Field(0.5, gt=0)
     """Temperature tau of the softmax over the batch."""
-    d_class_weight: float = Field(0.5, ge=0)
+    d_class_weight: Weight = 0.5
     """Weight of D2D-CE for the discriminator, w_D."""
-    g_class_weight: float = Field(0.5, ge=0)
+    g_class_weight: Weight = 0.5
     """Weight of D2D-CE for the generator, w_G."""
 
 

@@ -19,10 +19,8 @@ The papers update the discriminator five times for each update of the generator,
 (whose psi has no bias); their generator's batch is twice as large.
 """
 
-from pydantic import Field
-
 from fewgan.losses.adversarial import Form
-from fewgan.methods.base import Terms
+from fewgan.methods.base import Decay, Rate, Terms, Updates
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.heads import Projection
 
@@ -32,15 +30,15 @@ class SNGANProjectionSettings(GANSettings):
 
     game: Form = "hinge"
     """Form of the adversarial loss."""
-    d_steps: int = Field(5, ge=1, le=100)
+    d_steps: Updates = 5
     """Updates of the discriminator for each update of the generator."""
-    g_lr: float = Field(2e-4, gt=0, le=1)
+    g_lr: Rate = 2e-4
     """Learning rate of the generator (Adam)."""
-    d_lr: float = Field(2e-4, gt=0, le=1)
+    d_lr: Rate = 2e-4
     """Learning rate of the discriminator (Adam)."""
-    beta1: float = Field(0.0, ge=0, lt=1)
+    beta1: Decay = 0.0
     """Decay of Adam's first moment."""
-    beta2: float = Field(0.9, ge=0, lt=1)
+    beta2: Decay = 0.9
     """Decay of Adam's second moment."""
 
 

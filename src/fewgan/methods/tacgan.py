@@ -13,10 +13,9 @@ the two together are E log q(y|x) / p(y|x), the divergence of the generator's cl
 the data, which is 0 at the data and nowhere less. Both therefore have one weight.
 """
 
-from pydantic import Field
 from torch.nn.functional import cross_entropy
 
-from fewgan.methods.base import Terms
+from fewgan.methods.base import Terms, Weight
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.heads import Twin
 
@@ -24,9 +23,9 @@ from fewgan.networks.heads import Twin
 class TACGANSettings(GANSettings):
     """Settings of `tacgan`: a spectrally normalised discriminator without batch statistics."""
 
-    d_class_weight: float = Field(1.0, ge=0)
+    d_class_weight: Weight = 1.0
     """Weight of both class heads for the discriminator, w_D."""
-    g_class_weight: float = Field(1.0, ge=0)
+    g_class_weight: Weight = 1.0
     """Weight of the difference of the class heads for the generator, w_G."""
 
 

@@ -17,14 +17,13 @@ update of the generator, with Adam at beta1 = 0. The authors' code also adds noi
 images and doubles the generator's batch; both are left out here.
 """
 
-from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fewgan.data.feed import Feed
 from fewgan.losses.adversarial import Form
 from fewgan.losses.penalties import gradient_penalty
-from fewgan.methods.base import Terms
+from fewgan.methods.base import Decay, Rate, Terms, Updates, Weight
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.build import Discriminator, Generator, ImageSpec
 from fewgan.networks.heads import Auxiliary, RealFake, Verdict
@@ -35,24 +34,24 @@ class WGANGPSettings(GANSettings):
 
     game: Form = "wasserstein"
     """Form of the adversarial loss."""
-    d_steps: int = Field(5, ge=1, le=100)
+    d_steps: Updates = 5
     """Updates of the critic for each update of the generator."""
-    g_lr: float = Field(2e-4, gt=0, le=1)
+    g_lr: Rate = 2e-4
     """Learning rate of the generator (Adam)."""
-    d_lr: float = Field(2e-4, gt=0, le=1)
+    d_lr: Rate = 2e-4
     """Learning rate of the critic (Adam)."""
-    beta1: float = Field(0.0, ge=0, lt=1)
+    beta1: Decay = 0.0
     """Decay of Adam's first moment."""
-    beta2: float = Field(0.9, ge=0, lt=1)
+    beta2: Decay = 0.9
     """Decay of Adam's second moment."""
     spectral: bool = False
     """Spectral normalisation of every layer of the critic: not beside the penalty."""
 
-    penalty_weight: float = Field(10.0, ge=0)
+    penalty_weight: Weight = 10.0
     """Weight of the gradient penalty."""
-    d_class_weight: float = Field(1.0, ge=0)
+    d_class_weight: Weight = 1.0
     """Weight of the class loss for the critic, w_D; on real images."""
-    g_class_weight: float = Field(0.1, ge=0)
+    g_class_weight: Weight = 0.1
     """Weight of the class loss for the generator, w_G."""
 
 
