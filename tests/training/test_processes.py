@@ -16,7 +16,7 @@ import fewgan
 from fewgan.files import write_tensors
 from fewgan.training.loop import Trainer
 
-out, options = sys.argv[1], eval(sys.argv[2])
+out, options = sys.argv[1], {"steps": 6, "check_every": 3, **eval(sys.argv[2])}
 run = Trainer.run
 
 def run_and_dump(self):
@@ -27,7 +27,7 @@ def run_and_dump(self):
 
 Trainer.run = run_and_dump
 fewgan.train("acgan", "digits", out=out, progress=False, size=16, width=8, batch_size=16,
-             steps=6, check_every=3, check_images=20, device="cpu", **options)
+             check_images=20, device="cpu", **options)
 """
 
 
@@ -56,6 +56,12 @@ def test_ranks_with_different_data_end_bit_equal(two):
     first, second = two
     assert first.keys() == second.keys()
     assert any(k.startswith("method") and "running_mean" in k for k in first)
+    assert [k for k in first if not torch.equal(first[k], second[k])] == []
+
+
+def test_ranks_whose_clocks_differ_end_bit_equal(tmp_path):
+    """Learning rates that fall with the minutes must fall alike."""
+    first, second = launch(2, tmp_path, "run", steps=None, minutes=0.03, check_every=10**6)
     assert [k for k in first if not torch.equal(first[k], second[k])] == []
 
 

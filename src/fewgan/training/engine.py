@@ -76,6 +76,13 @@ class Engine:
         total = self.accelerator.reduce(torch.tensor(float(flag), device=self.device), "sum")
         return bool(total.item() > 0)
 
+    def mean(self, value: float) -> float:
+        """The mean of `value` over the processes, the same in all of them."""
+        if self.world == 1:
+            return value
+        total = self.accelerator.reduce(torch.tensor(value, device=self.device), "mean")
+        return float(total.item())
+
     def share(self, value: str) -> str:
         """The main process's value, in every process."""
         if self.world == 1:

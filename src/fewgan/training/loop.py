@@ -171,7 +171,8 @@ class Trainer:
             self.engine.average_buffers(self.method)
             self.ema.update(self.step)
             now = time.perf_counter()
-            self.seconds = now - began
+            # Clocks differ between processes: where they decide something, on one time for all.
+            self.seconds = self.engine.mean(now - began) if self.config.minutes else now - began
             rate = (self.feed.seen - first[0]) / (now - first[1])
             if now - told > 0.2:
                 told = now
@@ -213,9 +214,7 @@ class Trainer:
                 group["lr"] = rate * factor
 
     def _done(self) -> bool:
-        done = self.share >= 1
-        # Clocks differ between processes, counts of steps do not.
-        return self.engine.any(done) if self.config.minutes else done
+        return self.share >= 1
 
     def _log_losses(self, since: list[Terms], rate: float) -> None:
         values = {
