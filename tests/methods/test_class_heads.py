@@ -37,9 +37,9 @@ def test_each_player_moves_itself_only_and_every_parameter_learns(name):
         fake = model.generator(source.normal(8), fake_y)
         if player == "d":
             real, made = model._judge(source, x, y), model._judge(source, fake.detach(), fake_y)
-            model._descend("d", model.discriminator_losses(real, made))
+            model.descend("d", model.discriminator_losses(real, made))
         else:
-            model._descend("g", model.generator_losses(model._judge(source, fake, fake_y)))
+            model.descend("g", model.generator_losses(model._judge(source, fake, fake_y)))
         own = {id(p) for p in network.parameters()}
         for key, parameter in model.named_parameters():
             assert torch.equal(before[key], parameter) == (id(parameter) not in own), key

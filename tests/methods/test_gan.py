@@ -115,9 +115,9 @@ def test_each_player_moves_itself_only_and_every_layer_learns(name):
         real = model._judge(source, x, y)
         if player == "d":
             verdict = model._judge(source, fake.detach(), fake_y)
-            model._descend("d", model.discriminator_losses(real, verdict))
+            model.descend("d", model.discriminator_losses(real, verdict))
         else:
-            model._descend("g", model.generator_losses(model._judge(source, fake, fake_y)))
+            model.descend("g", model.generator_losses(model._judge(source, fake, fake_y)))
         own = {id(p) for p in network.parameters()}
         for key, parameter in model.named_parameters():
             same = torch.equal(before[key], parameter)

@@ -68,11 +68,11 @@ def test_q_learns_in_the_updates_that_are_named(learners):
         real, fake = judged(model, source)
         if player == "d":
             fake = model._judge(source, fake.x.detach(), fake.y, fake.z)
-            model._descend("d", model.discriminator_losses(real, fake))
+            model.descend("d", model.discriminator_losses(real, fake))
         else:
             with frozen(model.discriminator):
                 fake = model._judge(source, model.generator(fake.z, fake.y), fake.y, fake.z)
-                model._descend("g", model.generator_losses(fake))
+                model.descend("g", model.generator_losses(fake))
         moving = [network, *([model.q] if player in learners else [])]
         own = {id(p) for part in moving for p in part.parameters()}
         for key, parameter in model.named_parameters():

@@ -15,12 +15,11 @@ from fewgan.benchmark.plan import Cell
 from fewgan.benchmark.protocol import Protocol
 from fewgan.errors import FewganError
 from fewgan.metrics.suite import Card, Figure
+from fewgan.report.comparison import SIGNS, Mark
 from fewgan.report.words import count
 
-Mark = Literal["", "best", "tied"]
 CHECKPOINTS = ("best", "last")
 COSTS = ("seconds", "memory")
-SIGNS = {"higher": 1, "lower": -1}
 
 
 @dataclass(frozen=True)

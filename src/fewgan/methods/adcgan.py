@@ -19,7 +19,7 @@ from fewgan.networks.heads import SourceTwoN
 
 
 class ADCGANSettings(GANSettings):
-    """Settings of `adcgan`: a spectrally normalised discriminator without batch statistics."""
+    """Settings of `adcgan`: the weights of the class losses."""
 
     d_class_weight: Weight = 1.0
     """Weight of the 2K-way class loss for the discriminator, w_D."""

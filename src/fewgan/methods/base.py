@@ -66,3 +66,10 @@ class Method(nn.Module):
     def step(self, feed: Feed) -> Terms:
         """Do one step of training on what `feed` gives, and return the terms to log."""
         raise NotImplementedError
+
+    def descend(self, player: str, terms: Terms) -> None:
+        """Update by the sum of `terms` what the optimiser named `player` holds."""
+        optimizer = self.optimizers[player]
+        optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        optimizer.step()

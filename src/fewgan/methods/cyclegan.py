@@ -163,10 +163,10 @@ class CycleGAN(Method):
             self._keeps = True
         with frozen(self.discriminators):
             fake, g_terms = self.generator_losses(real)
-            self._descend("g", g_terms)
+            self.descend("g", g_terms)
         shown = {d: self.stores[d](x.detach(), feed) for d, x in fake.items()}
         d_terms = self.discriminator_losses(real, shown)
-        self._descend("d", d_terms)
+        self.descend("d", d_terms)
         terms = [("g", g_terms), ("d", d_terms)]
         return {f"{who}/{k}": v.detach() for who, some in terms for k, v in some.items()}
 
@@ -195,12 +195,6 @@ class CycleGAN(Method):
         """What D_A and D_B descend: the least-squares game, halved."""
         verdicts = [self.discriminators[d](_joined([real[d], fake[d]])).chunk(2) for d in "ab"]
         return {"adversarial": _total([self.game.discriminator(*each) for each in verdicts])}
-
-    def _descend(self, player: str, terms: Terms) -> None:
-        optimizer = self.optimizers[player]
-        optimizer.zero_grad()
-        _total(list(terms.values())).backward()
-        optimizer.step()
 
 
 def _discriminator(settings: CycleGANSettings, spec: ImageSpec) -> PatchDiscriminator:

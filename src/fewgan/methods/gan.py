@@ -140,14 +140,14 @@ class GAN(Method):
             if real.plain is not None and fake.plain is not None:
                 d_terms["unconditional"] = self.game.discriminator(real.plain, fake.plain)
             d_terms |= self.penalties(real, fake, feed)
-            self._descend("d", d_terms)
+            self.descend("d", d_terms)
         with frozen(self.discriminator):
             fake = self._judge(feed, made, fake_y, z)
             g_terms = _weighted(self.generator_losses(fake), t)
             if fake.plain is not None:
                 g_terms["unconditional"] = self.game.generator(fake.plain)
             g_terms |= also()
-            self._descend("g", g_terms)
+            self.descend("g", g_terms)
         return {f"d/{k}": v.detach() for k, v in d_terms.items()} | {
             f"g/{k}": v.detach() for k, v in g_terms.items()
         }
@@ -169,12 +169,6 @@ class GAN(Method):
         t = min(1.0, max(0.0, t))
         fade(self, t)
         return t
-
-    def _descend(self, player: str, terms: Terms) -> None:
-        optimizer = self.optimizers[player]
-        optimizer.zero_grad()
-        torch.stack(list(terms.values())).sum().backward()
-        optimizer.step()
 
 
 @contextmanager

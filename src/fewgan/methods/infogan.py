@@ -32,18 +32,20 @@ from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.codes import CodedGenerator
 from fewgan.networks.heads import Shared
-from fewgan.networks.labels import Labels
+from fewgan.networks.labels import Labels, Norm
 
 
 class InfoGANSettings(GANSettings):
     """Settings of `infogan`: codes and learning rates of the paper's MNIST run.
 
-    The networks are those of the conditional methods, without batch statistics: where Q learns in
-    the discriminator's update, batch norm let the networks agree on codes that no eye sees.
+    The networks are without batch statistics: where Q learns in the discriminator's update, batch
+    norm let the networks agree on codes that no eye sees.
     """
 
     labels: Labels = "none"
     """How the label enters the generator: not at all."""
+    norm: Norm = "instance"
+    """Statistics of the generator's normalisation: per image, or over the batch."""
     g_lr: Rate = 1e-3
     """Learning rate of the generator (Adam), and of Q."""
     d_lr: Rate = 2e-4
@@ -132,8 +134,9 @@ class InfoGAN(GAN):
             "continuous": -self.settings.lambda_cont * continuous,
         }
 
-    def _descend(self, player: str, terms: Terms) -> None:
+    def descend(self, player: str, terms: Terms) -> None:
+        """Update a player, and Q with it where Q learns from that player's terms."""
         self.optimizers["q"].zero_grad()
-        super()._descend(player, terms)
+        super().descend(player, terms)
         if player in self.learners:
             self.optimizers["q"].step()

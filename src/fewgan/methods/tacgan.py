@@ -21,7 +21,7 @@ from fewgan.networks.heads import Twin
 
 
 class TACGANSettings(GANSettings):
-    """Settings of `tacgan`: a spectrally normalised discriminator without batch statistics."""
+    """Settings of `tacgan`: the weights of the class losses."""
 
     d_class_weight: Weight = 1.0
     """Weight of both class heads for the discriminator, w_D."""
