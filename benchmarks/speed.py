@@ -10,7 +10,8 @@ Three questions, each answered by runs that alternate within this one process:
    backward to its input for the generator (2).
 2. How much faster is it than a plain loop on the same networks, written with the library's own
    layers (their outputs are compared first): a DataLoader over a PIL data set, the default Adam,
-   the default memory format?
+   the default memory format? Once in fp32, which the plain loop has too, and once in the
+   arithmetic that training takes on this machine.
 3. Which share of a step at width 32 is not network arithmetic: data, averaging, logging, bar?
 """
 
@@ -36,6 +37,7 @@ from fewgan.data.feed import Feed
 from fewgan.data.imageset import ImageSet
 from fewgan.methods.dcgan import DCGAN, DCGANSettings
 from fewgan.networks.build import ImageSpec
+from fewgan.networks.precision import resolve, set_precision
 from fewgan.training.engine import Engine
 from fewgan.training.folder import Log, RunFolder
 from fewgan.training.loop import Trainer
@@ -220,6 +222,7 @@ def whole_loop(source: ImageSet, settings: DCGANSettings, folder: Path) -> tuple
     bar = Bar("noise", Console(file=(folder / "bar.txt").open("w"), force_terminal=True))
     engine = Engine("cpu")
     method = api.build(DCGAN, config, source, engine)
+    set_precision(method, resolve(config.precision, engine.device))
     trainer = Trainer(RunFolder(folder), config, method, source, engine, [bar])
     trainer.log = Log(folder / "metrics.jsonl")
     steps = 5 * STEPS
@@ -240,18 +243,21 @@ def main() -> None:
     torch.manual_seed(0)
     source = images()
     wide = DCGANSettings(width=64)
-    ours = DCGAN(wide, SPEC)
+    ours, fp32 = DCGAN(wide, SPEC), DCGAN(wide, SPEC)
+    precision = resolve("auto", torch.device("cpu"))
+    set_precision(ours, precision)
     a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
     products = 10
     times = alternate(
         {
             "matmul": lambda: [a @ b for _ in range(products)],
             "fewgan": steps_of(ours, Feed(source, BATCH, torch.Generator())),
+            "fp32": steps_of(fp32, Feed(source, BATCH, torch.Generator())),
             "plain": plain_loop(source, wide),
         }
     )
     machine = products * 2 * 2048**3 / times["matmul"]
-    rate = STEPS * step_flops(ours) / times["fewgan"]
+    flops = STEPS * step_flops(fp32)
     narrow = DCGANSettings(width=32)
     with tempfile.TemporaryDirectory() as folder:
         trainer, run = whole_loop(source, narrow, Path(folder))
@@ -262,11 +268,16 @@ def main() -> None:
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "machine_gflops": round(machine / 1e9, 1),
-        "step_gflops": round(rate / 1e9, 1),
-        "share_of_machine": round(rate / machine, 3),
+        "precision": precision,
+        "step_gflops": round(flops / times["fewgan"] / 1e9, 1),
+        "step_gflops_fp32": round(flops / times["fp32"] / 1e9, 1),
+        "share_of_machine": round(flops / times["fewgan"] / machine, 3),
+        "share_of_machine_fp32": round(flops / times["fp32"] / machine, 3),
         "ms_per_step_width_64": round(1e3 * times["fewgan"] / STEPS, 2),
+        "ms_per_step_width_64_fp32": round(1e3 * times["fp32"] / STEPS, 2),
         "ms_per_step_plain_loop": round(1e3 * times["plain"] / STEPS, 2),
         "faster_than_plain_loop": round(times["plain"] / times["fewgan"], 3),
+        "faster_than_plain_loop_fp32": round(times["plain"] / times["fp32"], 3),
         "ms_per_step_width_32": round(1e3 * share["all"] / (5 * STEPS), 2),
         "share_not_arithmetic_width_32": round(1 - share["arithmetic"] / share["all"], 4),
     }

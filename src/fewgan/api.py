@@ -19,6 +19,7 @@ from fewgan.data.splits import Division
 from fewgan.errors import InputError, invalid, unknown
 from fewgan.methods.base import Method
 from fewgan.networks.build import ImageSpec
+from fewgan.networks.precision import resolve, set_precision
 from fewgan.outputs import picture_of
 from fewgan.report.card import write_card
 from fewgan.report.grids import save_png
@@ -69,10 +70,13 @@ def train(
     images = selection.training_images(source, division).to(engine.device)
     with _seeded(config.seed):
         model = build(kind, config, images, engine)
+        # Processors differ: one process chooses for all of them, and for every resume.
+        precision = engine.share(resolve(config.precision, engine.device))
+        set_precision(model, precision)
         if config.warm_start:
             _warm_start(model, config.warm_start)
         if engine.main:
-            described = describe(model, config, images, division)
+            described = describe(model, config, images, division) | {"precision": precision}
             RunFolder.create(path, config, described, division)
         engine.wait()
         return _fit(RunFolder(path), config, model, images, engine, progress)
@@ -93,6 +97,7 @@ def resume(path: str | Path, *, progress: bool = True) -> Run:
     images = selection.training_images(source, folder.read_splits()).to(engine.device)
     with _seeded(config.seed):
         model = build(kind, config, images, engine)
+        set_precision(model, described.get("precision", "fp32"))
         if config.warm_start and not folder.last.exists():
             _warm_start(model, config.warm_start)
         return _fit(folder, config, model, images, engine, progress)

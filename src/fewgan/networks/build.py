@@ -13,6 +13,7 @@ from fewgan.errors import InputError
 from fewgan.networks import dcgan, resnet
 from fewgan.networks.heads import Head, RealFake
 from fewgan.networks.labels import LabelInjection, Labels, Norm
+from fewgan.networks.precision import Mixed
 
 DNorm = Literal["batch", "instance", "none"]
 
@@ -84,7 +85,7 @@ def trunk_for(settings: NetworkSettings, size: int) -> Trunk:
     return trunk
 
 
-class Generator(nn.Module):
+class Generator(Mixed):
     """A trunk with a label's way in: (latent, class) to image.
 
     Its `classes` is the number of classes that it can be asked for, 0 when it is unconditional.
@@ -118,10 +119,11 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Images [N,C,S,S] in [-1, 1] for latents z [N,D] and classes y int64 [N]."""
-        return self.trunk(self.labels.join(z, y), y)
+        with self.arithmetic(z):
+            return self.trunk(self.labels.join(z, y), y).to(z.dtype)
 
 
-class Discriminator(nn.Module):
+class Discriminator(Mixed):
     """A trunk with a head: (image, class) to whatever the head answers.
 
     Args:
@@ -163,10 +165,11 @@ class Discriminator(nn.Module):
 
     def features(self, x: Tensor, y: Tensor | None) -> Tensor:
         """Features [N,F] of images x [N,C,S,S] in [-1, 1]."""
-        h = x
-        for i, stage in enumerate(self.trunk.stages):
-            h = stage(self.head.join(h, y) if i == self.head.stage else h)
-        return self.trunk.pool(h)
+        with self.arithmetic(x):
+            h = x
+            for i, stage in enumerate(self.trunk.stages):
+                h = stage(self.head.join(h, y) if i == self.head.stage else h)
+            return self.trunk.pool(h).to(x.dtype)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Any:
         """The head's answer for images x [N,C,S,S] in [-1, 1] and classes y int64 [N]."""

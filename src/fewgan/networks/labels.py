@@ -75,8 +75,12 @@ class LabelNorm(Faded):
         if self.classes == 1:  # the same for every sample: in one pass
             return self._normalise(h, self.scale[0], self.shift[0])
         assert y is not None, "a conditional generator needs labels"
-        scale, shift = self.of_class(self.scale, y), self.of_class(self.shift, y)
-        return torch.addcmul(shift[:, :, None, None], self._normalise(h), scale[:, :, None, None])
+        # One cast of a small tensor keeps the maps in the precision that they came in.
+        scale, shift = (
+            self.of_class(rows, y)[:, :, None, None].to(h.dtype)
+            for rows in (self.scale, self.shift)
+        )
+        return torch.addcmul(shift, self._normalise(h), scale)
 
     def _normalise(
         self, h: Tensor, scale: Tensor | None = None, shift: Tensor | None = None

@@ -19,6 +19,7 @@ from fewgan.data.imageset import ImageSet, to_float
 from fewgan.data.splits import by_class
 from fewgan.networks.build import ImageSpec, channels_last
 from fewgan.networks.dcgan import initialise
+from fewgan.networks.precision import Mixed
 
 Direction = Literal["a2b", "b2a"]
 """From the first domain to the second, or back."""
@@ -72,7 +73,7 @@ class Residual(nn.Module):
         return h + self.norm(self.conv2(torch.relu(self.norm(self.conv1(h)))))
 
 
-class TranslationGenerator(nn.Module):
+class TranslationGenerator(Mixed):
     """Image to image of the same size.
 
     Args:
@@ -103,10 +104,11 @@ class TranslationGenerator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [N,C,S,S] in [-1, 1] to images [N,C,S,S] in [-1, 1]; S is a multiple of 4."""
-        return self.layers(x)
+        with self.arithmetic(x):
+            return self.layers(x).to(x.dtype)
 
 
-class PatchDiscriminator(nn.Module):
+class PatchDiscriminator(Mixed):
     """One logit a patch: is this piece of the image real?
 
     Args:
@@ -130,7 +132,8 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [N,1,h,w] of overlapping patches of images x [N,C,S,S] in [-1, 1]."""
-        return self.layers(x)
+        with self.arithmetic(x):
+            return self.layers(x).to(x.dtype)
 
 
 def _normed(channels: int) -> tuple[nn.Module, nn.Module]:

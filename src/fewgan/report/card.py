@@ -74,7 +74,7 @@ def _data(run: RunView) -> str:
         f"Data: {plain(run.data)}" + (f", {number(count)} training images" if count else ""),
         f"Classes: {plain(', '.join(run.class_names)) or 'none'}",
         f"Licence of the data: {plain(run.licence)}",
-        f"Made with fewgan {plain(str(run.config.get('fewgan', '')))}; all settings are in "
-        "`config.yaml`",
+        f"Made with fewgan {plain(str(run.config.get('fewgan', '')))}, networks trained in "
+        f"{plain(run.model.get('precision', 'fp32'))}; all settings are in `config.yaml`",
     ]
     return "\n".join(f"- {line}" for line in lines)

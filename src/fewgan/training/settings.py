@@ -53,6 +53,8 @@ class RunSettings(BaseModel):
     """Images generated for the keep-best figure and the collapse alarm."""
     warm_start: str | None = None
     """A run whose weights to begin with, as far as names and shapes agree."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic inside the networks while they train; auto takes bf16 where it is the faster."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes a GPU when there is one."""
     track: Literal["none", "tensorboard", "trackio", "wandb"] = "none"
