@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.nn.utils.parametrize import is_parametrized
 
 from fewgan.errors import InputError
 from fewgan.networks import heads
@@ -97,6 +98,16 @@ def test_spectral_norm_bounds_every_layer():
     for layer in layers:
         norm = torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item()
         assert norm == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("head", [heads.RealFake, heads.TwoN, heads.Auxiliary, heads.Projection])
+def test_a_head_can_be_left_without_spectral_norm(head):
+    for spectral_head in (True, False):
+        shape = settings(spectral=True, spectral_head=spectral_head)
+        judge = Discriminator(shape, ImageSpec(1, 32, 3), head, plain=True)
+        layers = [m for m in judge.head.modules() if isinstance(m, torch.nn.Linear)]
+        assert {is_parametrized(layer) for layer in [*layers, judge.plain.real]} == {spectral_head}
+        assert is_parametrized(judge.trunk.stages[0][0])
 
 
 def test_reference_parameter_counts():

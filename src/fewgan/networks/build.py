@@ -48,6 +48,8 @@ class NetworkSettings(BaseModel):
     """Normalisation of the discriminator's maps; over a batch, real and fake maps differ in it."""
     spectral: bool = True
     """Spectral normalisation of every layer of the discriminator (Miyato et al. 2018)."""
+    spectral_head: bool = True
+    """Its head among them; without, the head learns how steep its answers are."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,8 @@ class Discriminator(Mixed):
     ) -> None:
         super().__init__()
         _check_classes(head.labelled, spec)
-        wrap: Callable[[nn.Module], nn.Module] = spectral_norm if settings.spectral else _as_is
+        wrap = spectral_norm if settings.spectral else _as_is
+        wrap_head = spectral_norm if settings.spectral and settings.spectral_head else _as_is
         width = settings.d_width or settings.width
         make = trunk_for(settings, spec.size).discriminator
         trunk: Any = make(
@@ -159,8 +162,8 @@ class Discriminator(Mixed):
             head.joins(spec.classes, **options),
         )
         self.trunk = trunk
-        self.head = head(trunk.features, spec.classes, wrap, **options)
-        self.plain = RealFake(trunk.features, 0, wrap) if plain else None
+        self.head = head(trunk.features, spec.classes, wrap_head, **options)
+        self.plain = RealFake(trunk.features, 0, wrap_head) if plain else None
         channels_last(self)
 
     def features(self, x: Tensor, y: Tensor | None) -> Tensor:

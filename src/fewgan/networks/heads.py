@@ -100,7 +100,9 @@ class Projection(RealFake):
 
     def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
         super().__init__(features, classes, wrap)
-        self.embedding = wrap(nn.Embedding(classes, features))
+        embedding = nn.Embedding(classes, features)
+        nn.init.xavier_uniform_(embedding.weight)  # as the authors do: drawn larger, it learns late
+        self.embedding = wrap(embedding)
 
     def forward(self, features: Tensor, y: Tensor | None) -> Tensor:
         """Real-or-fake logit [N] of the pair (image, label)."""
