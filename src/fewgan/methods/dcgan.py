@@ -23,7 +23,7 @@ class DCGANSettings(GANSettings):
     d_norm: DNorm = "batch"
     """Normalisation of the discriminator's maps."""
     spectral: bool = False
-    """Spectral normalisation of every layer of the discriminator."""
+    """Spectral normalisation of the discriminator's trunk."""
     g_lr: Rate = 2e-4
     """Learning rate of the generator (Adam)."""
     d_lr: Rate = 2e-4

@@ -32,6 +32,8 @@ class SNGANProjectionSettings(GANSettings):
     """Form of the adversarial loss."""
     d_steps: Updates = 5
     """Updates of the discriminator for each update of the generator."""
+    spectral_head: bool = True
+    """Spectral normalisation of the head too, as in the papers."""
     g_lr: Rate = 2e-4
     """Learning rate of the generator (Adam)."""
     d_lr: Rate = 2e-4

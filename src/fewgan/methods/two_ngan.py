@@ -23,7 +23,7 @@ from fewgan.networks.heads import TwoN
 
 
 class TwoNGANSettings(GANSettings):
-    """Settings of `2ngan`: a spectrally normalised discriminator without batch statistics."""
+    """Settings of `2ngan`: what the generator descends, and how sure the discriminator may be."""
 
     game: Form = "bce"
     """Form of the game without labels, played beside the other one while labels fade in."""

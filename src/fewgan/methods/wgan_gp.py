@@ -45,7 +45,7 @@ class WGANGPSettings(GANSettings):
     beta2: Decay = 0.9
     """Decay of Adam's second moment."""
     spectral: bool = False
-    """Spectral normalisation of every layer of the critic: not beside the penalty."""
+    """Spectral normalisation of the critic's trunk: not beside the penalty."""
 
     penalty_weight: Weight = 10.0
     """Weight of the gradient penalty."""

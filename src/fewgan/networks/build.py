@@ -47,9 +47,9 @@ class NetworkSettings(BaseModel):
     d_norm: DNorm = "none"
     """Normalisation of the discriminator's maps; over a batch, real and fake maps differ in it."""
     spectral: bool = True
-    """Spectral normalisation of every layer of the discriminator (Miyato et al. 2018)."""
-    spectral_head: bool = True
-    """Its head among them; without, the head learns how steep its answers are."""
+    """Spectral normalisation of the discriminator's trunk (Miyato et al. 2018)."""
+    spectral_head: bool = False
+    """That of its head too; a head without learns how steep its answers are."""
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,7 @@ class Trainer:
         kept = f"the best, of step {self.best.step}, is kept" if self.best else "none is kept"
         raise FewganError(
             f"training broke down: at step {self.step} the weights are no longer finite; "
-            f"of the checkpoints {kept}: try a lower learning rate, or --spectral"
+            f"of the checkpoints {kept}: try a lower learning rate, or --spectral --spectral-head"
         )
 
     def _check(self) -> None:
