@@ -15,26 +15,28 @@ Its bias: the class head does not see what the generator does, so the generator 
 images that are easy to name, and variety inside a class suffers (TAC-GAN, Gong et al. 2019).
 Look at coverage beside accuracy: at one image a class the accuracy is perfect.
 
-A remedy, ours and on by default: pay the generator only until its images are as easy to name as
-real ones are on average. With c the mean of -log P(C = y | x) over recent real images,
+A remedy, ours and on by default: pay the generator only while its images are harder to name than
+real ones. With c and c_G the running means of -log P(C = y | x) on real and on generated images,
 
-    G descends  w_G max(0, E -log P(C = y | G(z, y)) - c)   in place of  -w_G L_C
+    G descends  -w_G [c_G > c] L_C - L_S
 
-so that at the data nothing more is to be earned. `g_class_target` set to `zero` is the paper's.
+so that at the data nothing more is to be earned. The means are over many batches on purpose: held
+to c batch by batch, the generator would be fined for each batch with a doubtful image in it, of
+which real batches have some too. `g_class_target` set to `zero` is the paper's.
 """
 
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, relu
+from torch.nn.functional import cross_entropy
 
 from fewgan.methods.base import Terms, Weight
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.heads import Auxiliary
 
-RECENT = 0.01  # weight of the newest batch in the running mean of the class loss on real images
+RECENT = 0.01  # weight of the newest batch in the running means of the class loss
 
 
 class ACGANSettings(GANSettings):
@@ -58,14 +60,20 @@ class ACGAN(GAN):
     head = Auxiliary
     settings: ACGANSettings
     real_class_loss: Tensor
+    fake_class_loss: Tensor
+    harder: Tensor
 
     def __init__(self, settings: ACGANSettings, spec: ImageSpec) -> None:
         super().__init__(settings, spec)
         self.register_buffer("real_class_loss", torch.tensor(0.0))
+        self.register_buffer("fake_class_loss", torch.tensor(0.0))
+        self.register_buffer("harder", torch.tensor(True))
 
     def discriminator_losses(self, real: Judged, fake: Judged) -> Terms:
         """Tell real from fake, and name the class."""
         class_loss = cross_entropy(real.verdict.classes, real.y)
+        # Decided before this batch is seen: all processes have the same means of earlier ones.
+        self.harder = self.fake_class_loss >= self.real_class_loss  # always, for target zero
         if self.settings.g_class_target == "real":
             self.real_class_loss.lerp_(class_loss.detach(), RECENT)
         if self.settings.classify == "real+fake":
@@ -78,8 +86,8 @@ class ACGAN(GAN):
     def generator_losses(self, fake: Judged) -> Terms:
         """Pass for real, and be named as the class asked for."""
         class_loss = cross_entropy(fake.verdict.classes, fake.y)
-        class_loss = relu(class_loss - self.real_class_loss)  # which stays 0 for target zero
+        self.fake_class_loss.lerp_(class_loss.detach(), RECENT)
         return {
             "adversarial": self.game.generator(fake.verdict.source),
-            "class": self.settings.g_class_weight * class_loss,
+            "class": self.settings.g_class_weight * self.harder * class_loss,
         }

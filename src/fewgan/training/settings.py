@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-DEFAULT_STEPS = 18000
+DEFAULT_STEPS = 16000
 
 
 class RunSettings(BaseModel):
@@ -34,7 +34,7 @@ class RunSettings(BaseModel):
     label_prior: Literal["uniform", "data"] = "uniform"
     """Labels of generated images while training: all classes alike, or as often as in the data."""
     steps: int | None = Field(None, ge=1)
-    """Updates of the generator; 18000 when neither steps nor minutes are given."""
+    """Updates of the generator; 16000 when neither steps nor minutes are given."""
     minutes: float | None = Field(None, gt=0)
     """Minutes of training; with steps too, whichever ends first."""
     lr_decay: float = Field(1.0, ge=0, le=1)
