@@ -6,6 +6,9 @@ Runs are trained on `mnist`. Each draws n images of a class; those that a classi
 for another class are left out, so that a wrong digit is no rare variant, and so are such real
 images. Of the rest the share that has the variant is told with its 95 % interval (Wilson). The
 real training images stand beside the runs, and the test images, which others wrote.
+
+A RUN may also be a folder of runs that differ in their seed, such as TABLE/acgan/mnist/all of a
+protocol: then the mean of their shares is told, with Student's interval over the seeds.
 """
 
 import argparse
@@ -18,6 +21,7 @@ import torch
 from torch import Tensor
 
 from fewgan import data
+from fewgan.benchmark.estimates import estimate
 from fewgan.data.imageset import ImageSet
 from fewgan.metrics.extractors import Extractor, get_extractor
 from fewgan.metrics.rare_variant import has_crossbar, has_serif, share
@@ -40,35 +44,43 @@ HEAD = f"{'':28} {'share':>7}  {'95 % interval':17} {'of train':>8}  {'images':>
 
 def sources(
     runs: Sequence[Path], digit: int, n: int, seed: int, which: str, real: dict[str, ImageSet]
-) -> Iterator[tuple[str, Tensor]]:
-    """Names and images [N,1,32,32] of a digit: real ones, then each run's."""
+) -> Iterator[tuple[str, list[Tensor]]]:
+    """Names and images [N,1,32,32] of a digit: real ones, then those of each run or its seeds."""
     for split, images in real.items():
-        yield f"real, {split}", images.images[images.labels == digit]
+        yield f"real, {split}", [images.images[images.labels == digit]]
     for path in runs:
-        yield str(path), Run(path).imageset(n, str(digit), seed, which).images
+        single = (path / "model.json").exists()
+        seeds = [path] if single else sorted(file.parent for file in path.glob("*/model.json"))
+        yield str(path), [Run(run).imageset(n, str(digit), seed, which).images for run in seeds]
 
 
-def measure(variant: Variant, name: str, images: Tensor, judge: Extractor) -> tuple[dict, Tensor]:
+def measure(
+    variant: Variant, name: str, seeds: Sequence[Tensor], judge: Extractor
+) -> tuple[dict, Tensor]:
     """The share of a variant among the images that the judge takes for the digit, and these."""
-    right = judge.logits(images).argmax(1) == variant.digit
-    images = images[right]
-    row = {"variant": variant.name, "of": name, "right": round(float(right.double().mean()), 4)}
-    if not len(images):
-        return {**row, "images": 0, "share": None, "low": None, "high": None}, images
-    found = share(variant.found(images))
-    numbers = {"share": found.value, "low": found.low, "high": found.high}
-    rounded = {key: round(value, 4) for key, value in numbers.items()}
-    return {**row, "images": found.n, **rounded}, images
+    taken = [images[judge.logits(images).argmax(1) == variant.digit] for images in seeds]
+    images = torch.cat(taken)
+    right = len(images) / sum(map(len, seeds))
+    row = {"variant": variant.name, "of": name, "runs": len(seeds), "right": round(right, 4)}
+    row |= {"images": len(images), "share": None, "low": None, "high": None}
+    if not all(map(len, taken)):
+        return row, images
+    shares = [share(variant.found(part)) for part in taken]
+    if len(shares) == 1:
+        numbers = {"share": shares[0].value, "low": shares[0].low, "high": shares[0].high}
+    else:
+        mean = estimate([each.value for each in shares])
+        numbers = {"share": mean.mean, "low": mean.low, "high": mean.high}
+    return row | {key: round(value, 4) for key, value in numbers.items()}, images
 
 
 def line(row: dict, train: float) -> str:
     if row["share"] is None:
-        return f"{row['of'][-28:]:28} {'-':>7}  {'':17} {'':>8}  {0:>6}  {row['right']:>6.4f}"
-    interval = f"{row['low']:.4f} to {row['high']:.4f}"
-    return (
-        f"{row['of'][-28:]:28} {row['share']:>7.4f}  {interval:17} {row['share'] / train:>8.2f}  "
-        f"{row['images']:>6}  {row['right']:>6.4f}"
-    )
+        found = f"{'-':>7}  {'':17} {'':>8}"
+    else:
+        interval = f"{row['low']:.4f} to {row['high']:.4f}"
+        found = f"{row['share']:>7.4f}  {interval:17} {row['share'] / train:>8.2f}"
+    return f"{row['of'][-28:]:28} {found}  {row['images']:>6}  {row['right']:>6.4f}"
 
 
 def sides(variant: Variant, images: Tensor, columns: int = 25) -> Tensor:
@@ -94,9 +106,9 @@ def main() -> None:
     for variant in VARIANTS:
         print(f"\n{variant.name}\n{HEAD}")
         train = 1.0
-        each = sources(given.runs, variant.digit, given.n, given.seed, given.checkpoint, real)
-        for i, (name, images) in enumerate(each):
-            row, images = measure(variant, name, images, judge)
+        every = sources(given.runs, variant.digit, given.n, given.seed, given.checkpoint, real)
+        for i, (name, seeds) in enumerate(every):
+            row, images = measure(variant, name, seeds, judge)
             rows.append(row)
             train = row["share"] if i == 0 else train
             print(line(row, train))
