@@ -72,21 +72,24 @@ class Player(NamedTuple):
     optimum: Optimum
 
 
+# The optimum of a hinge game is a sign and has no gradient: these play `bce`.
+AC = {"game": "bce", "g_class_target": "zero"}
+
 PLAYERS: Mapping[str, Player] = {
     "2N, ns": Player("2ngan", {"g_loss": "ns"}, two_n),
     "AC-GAN": Player(
         "acgan",
-        {"g_class_target": "zero", "g_class_weight": 1.0},
+        AC | {"g_class_weight": 1.0},
         lambda p, q: Verdict(source(p, q), classes(p)),
     ),
     "AC-GAN, real+fake": Player(
         "acgan",
-        {"g_class_target": "zero", "g_class_weight": 1.0, "classify": "real+fake"},
+        AC | {"g_class_weight": 1.0, "classify": "real+fake"},
         lambda p, q: Verdict(source(p, q), classes(p + q)),
     ),
     "AC-GAN, w_G 0.3": Player(
         "acgan",
-        {"g_class_target": "zero", "g_class_weight": 0.3},
+        AC | {"g_class_weight": 0.3},
         lambda p, q: Verdict(source(p, q), classes(p)),
     ),
     "2N, sat": Player("2ngan", {"g_loss": "sat"}, two_n),
@@ -96,7 +99,7 @@ PLAYERS: Mapping[str, Player] = {
     "TAC-GAN": Player("tacgan", {}, lambda p, q: TwinVerdict(source(p, q), classes(p), classes(q))),
     "Projection": Player("sngan-projection", {"game": "bce"}, joint),
 }
-"""By title. The optimum of a hinge game is a sign and has no gradient: projection plays `bce`."""
+"""By title."""
 
 
 # --- the game ---------------------------------------------------------------------------------

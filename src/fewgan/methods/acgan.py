@@ -77,12 +77,14 @@ class ACGAN(GAN):
     def discriminator_losses(self, real: Judged, fake: Judged) -> Terms:
         """Tell real from fake, and name the class."""
         class_loss = cross_entropy(real.verdict.classes, real.y)
-        # Decided before this batch is seen: all processes have the same means of earlier ones.
-        self.harder = self.fake_class_loss >= self.real_class_loss  # always, for target zero
+        fake_loss = cross_entropy(fake.verdict.classes, fake.y)
+        # Decided before this batch is counted: all processes have the same means of earlier ones.
+        self.harder = self.fake_class_loss >= self.real_class_loss
         if self.settings.g_class_target == "real":
             self.real_class_loss.lerp_(class_loss.detach(), RECENT)
+            self.fake_class_loss.lerp_(fake_loss.detach(), RECENT)
         if self.settings.classify == "real+fake":
-            class_loss = class_loss + cross_entropy(fake.verdict.classes, fake.y)
+            class_loss = class_loss + fake_loss
         return {
             "adversarial": self.game.discriminator(real.verdict.source, fake.verdict.source),
             "class": self.settings.d_class_weight * class_loss,
@@ -91,7 +93,6 @@ class ACGAN(GAN):
     def generator_losses(self, fake: Judged) -> Terms:
         """Pass for real, and be named as the class asked for."""
         class_loss = cross_entropy(fake.verdict.classes, fake.y)
-        self.fake_class_loss.lerp_(class_loss.detach(), RECENT)
         return {
             "adversarial": self.game.generator(fake.verdict.source),
             "class": self.settings.g_class_weight * self.harder * class_loss,
