@@ -22,9 +22,13 @@ READERS = {
 
 
 def flip(data: bytes, chance: random.Random) -> bytes:
-    """Change one byte, but no white space: a tab for a space says the same in JSON."""
-    place = chance.choice([i for i in range(len(data)) if not data[i : i + 1].isspace()])
-    return data[:place] + bytes([data[place] ^ chance.randint(1, 255)]) + data[place + 1 :]
+    flipped = data
+    # One white space for another says the same in JSON: nothing would be corrupted.
+    while flipped.split() == data.split():
+        place = chance.randrange(len(data))
+        changed = bytes([data[place] ^ chance.randint(1, 255)])
+        flipped = data[:place] + changed + data[place + 1 :]
+    return flipped
 
 
 def cut(data: bytes, chance: random.Random) -> bytes:
