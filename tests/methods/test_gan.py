@@ -158,7 +158,8 @@ def test_d_steps_and_extra_terms():
         source, also=lambda: {"hold": model.generator.trunk.project.weight.square().sum()}
     )
     assert source.seen == 24
-    assert set(terms) == {"d/adversarial", "d/class", "g/adversarial", "g/class", "g/hold"}
+    named = {"d/adversarial", "d/class", "d/r1", "g/adversarial", "g/class", "g/hold"}
+    assert set(terms) == named
     adam = model.optimizers
     assert next(iter(adam["d"].state.values()))["step"] == 3
     assert next(iter(adam["g"].state.values()))["step"] == 1
@@ -227,3 +228,48 @@ def test_every_image_that_the_discriminator_sees_is_augmented(name, monkeypatch)
     monkeypatch.setattr(gan, "diffaugment", lambda x, policy, uniform: seen.append(policy) or x)
     make(name, augment="translation, color", d_steps=2).step(feed())
     assert seen == [("translation", "color")] * 5  # twice real and fake, and once for the generator
+
+
+def slope(model, real):
+    """E ‖d realness / d image‖^2, one image at a time."""
+    total = 0.0
+    for x, y in zip(real.x, real.y, strict=True):
+        x = x.detach().clone().requires_grad_()
+        model.realness(x[None], y[None]).sum().backward()
+        total += x.grad.square().sum().item()
+    return total / len(real.x)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "acgan", "2ngan", "sngan-projection"])
+def test_r1_comes_on_one_step_in_sixteen_and_falls_with_the_learning_rate(name):
+    gamma = 0.25
+    model = make(name, spectral=False, d_norm="none", r1=gamma)
+    real, _ = judged(model)
+    for step in (1, 15, 17, 31):
+        model.steps_done.fill_(step)
+        assert value(model._r1(real)) == {"r1": 0}
+    expected = 16 * gamma / 2 * slope(model, real)
+    for step in (16, 32):
+        model.steps_done.fill_(step)
+        assert value(model._r1(real)) == pytest.approx({"r1": expected}, rel=1e-4)
+    model.optimizers["d"].param_groups[0]["lr"] /= 4
+    assert value(model._r1(real)) == pytest.approx({"r1": expected / 4}, rel=1e-4)
+    model.descend("d", model._r1(real))
+    assert slope(model, real) < expected / (16 * gamma / 2)
+    assert make(name, r1=0)._r1(real) == {}
+
+
+def test_realness_is_what_the_game_is_about():
+    source, both = make("acgan"), make("2ngan")
+    real, _ = judged(source)
+    torch.testing.assert_close(source.realness(real.x, real.y), real.verdict.source)
+    real, _ = judged(both)
+    n, rows = SPEC.classes, torch.arange(8)
+    of_class = real.verdict[rows, real.y] - real.verdict[rows, n + real.y]
+    torch.testing.assert_close(both.realness(real.x, real.y), of_class)
+    fading = make("acgan", fade_to=10)
+    fading.eval()
+    real, _ = judged(fading)
+    fading.discriminator.head.t = 0.25
+    expected = 0.25 * real.verdict.source + real.plain
+    torch.testing.assert_close(fading.realness(real.x, real.y), expected)

@@ -74,7 +74,7 @@ def test_weights_gradients_and_moments_stay_fp32():
 
 
 def test_spectral_norms_are_taken_in_fp32():
-    judge = method("bf16").discriminator
+    judge = method("bf16", spectral=True).discriminator
     with judge.arithmetic(torch.zeros(1)):
         assert torch.get_autocast_dtype("cpu") == torch.bfloat16
         for _ in range(200):

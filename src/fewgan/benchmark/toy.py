@@ -72,8 +72,7 @@ class Player(NamedTuple):
     optimum: Optimum
 
 
-# The optimum of a hinge game is a sign and has no gradient: these play `bce`.
-AC = {"game": "bce", "g_class_target": "zero"}
+AC = {"g_class_target": "zero"}
 
 PLAYERS: Mapping[str, Player] = {
     "2N, ns": Player("2ngan", {"g_loss": "ns"}, two_n),
@@ -97,6 +96,7 @@ PLAYERS: Mapping[str, Player] = {
     "2N, logodds": Player("2ngan", {"g_loss": "logodds"}, two_n),
     "ADC-GAN": Player("adcgan", {}, lambda p, q: Verdict(source(p, q), two_n(p, q))),
     "TAC-GAN": Player("tacgan", {}, lambda p, q: TwinVerdict(source(p, q), classes(p), classes(q))),
+    # The optimum of the hinge game is a sign and has no gradient: this one plays `bce` here.
     "Projection": Player("sngan-projection", {"game": "bce"}, joint),
 }
 """By title."""

@@ -7,11 +7,10 @@ The discriminator has a source head S and a class head C:
     L_C = E log P(C = y | x)  [+ E log P(C = y | G(z, y))]
     D ascends L_S + w_D L_C,  G ascends w_G L_C - L_S      (non-saturating in L_S)
 
-`game` chooses the form of L_S; the equations show the paper's, and the default is the hinge, which
-covered more of MNIST. The term in brackets is the paper's, and is off by default for the
-discriminator: when the class head also learns from fakes, the two players can agree on a code that
-has nothing to do with real classes (seen on `digits`: 88 % agreement between the players, labels
-lost to the eye).
+The term in brackets is the paper's, and is off by default for the discriminator: when the class
+head also learns from fakes, the two players can agree on a code that has nothing to do with real
+classes (seen on `digits`: 88 % agreement between the players, labels lost to the eye). What bounds
+the slope of S is the gradient penalty R1 (`r1`), which left more variety than spectral norms did.
 
 Its bias: the class head does not see what the generator does, so the generator is paid for
 images that are easy to name, and variety inside a class suffers (TAC-GAN, Gong et al. 2019).
@@ -33,7 +32,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from fewgan.losses.adversarial import Form
 from fewgan.methods.base import Terms, Weight
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.build import ImageSpec
@@ -45,8 +43,10 @@ RECENT = 0.01  # weight of the newest batch in the running means of the class lo
 class ACGANSettings(GANSettings):
     """Settings of `acgan`: the weights of the class loss, and how far it goes."""
 
-    game: Form = "hinge"
-    """Form of the adversarial loss (bce in the paper)."""
+    spectral: bool = False
+    """Spectral normalisation of the discriminator's trunk: the penalty does its work."""
+    r1: Weight = 1.0
+    """Weight gamma of the penalty on the discriminator's slope at real images (0 in the paper)."""
     d_class_weight: Weight = 1.0
     """Weight of the class loss for the discriminator, w_D."""
     g_class_weight: Weight = 0.3

@@ -12,10 +12,13 @@ from torch.nn.utils.parametrize import cached
 from fewgan.data.feed import Feed
 from fewgan.losses.adversarial import GAMES, Form
 from fewgan.losses.diffaugment import diffaugment, parse_policy
-from fewgan.methods.base import Decay, Method, MethodSettings, Rate, Terms, Updates
+from fewgan.losses.penalties import r1
+from fewgan.methods.base import Decay, Method, MethodSettings, Rate, Terms, Updates, Weight
 from fewgan.networks.build import Discriminator, Generator, ImageSpec, NetworkSettings
 from fewgan.networks.heads import Head, RealFake
 from fewgan.networks.labels import fade
+
+R1_EVERY = 16  # steps from one penalty to the next (lazy regularisation, Karras et al. 2020)
 
 
 class GANSettings(NetworkSettings, MethodSettings):
@@ -33,6 +36,9 @@ class GANSettings(NetworkSettings, MethodSettings):
     """Decay of Adam's first moment."""
     beta2: Decay = 0.999
     """Decay of Adam's second moment."""
+    r1: Weight = 0.0
+    """Weight gamma of the penalty on the discriminator's slope at real images (Mescheder et al.
+    2018); it falls as the learning rate does. Beside it, spectral normalisation can go."""
     augment: str = ""
     """DiffAugment for few images: any of color, translation, cutout, joined by commas."""
     fade_from: int = Field(0, ge=0)
@@ -139,7 +145,7 @@ class GAN(Method):
             d_terms = _weighted(self.discriminator_losses(real, fake), t)
             if real.plain is not None and fake.plain is not None:
                 d_terms["unconditional"] = self.game.discriminator(real.plain, fake.plain)
-            d_terms |= self.penalties(real, fake, feed)
+            d_terms |= self.penalties(real, fake, feed) | self._r1(real)
             self.descend("d", d_terms)
         with frozen(self.discriminator):
             fake = self._judge(feed, made, fake_y, z)
@@ -151,6 +157,27 @@ class GAN(Method):
         return {f"d/{k}": v.detach() for k, v in d_terms.items()} | {
             f"g/{k}": v.detach() for k, v in g_terms.items()
         }
+
+    def realness(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """How real the discriminator finds images x [N,C,H,W] of classes y int64 [N]: logits [N].
+
+        All that the game is about, while labels fade in too.
+        """
+        judge = self.discriminator
+        features = judge.features(x, y)
+        value = judge.head.realness(judge.head(features, y), y)
+        return judge.head.t * value + judge.plain(features, None) if judge.plain else value
+
+    def _r1(self, real: Judged) -> Terms:
+        """The penalty, gamma / 2 E ‖slope‖^2, on every 16th step with the weight of all 16."""
+        if not self.settings.r1:
+            return {}
+        if int(self.steps_done) % R1_EVERY:
+            return {"r1": torch.zeros_like(self.steps_done, dtype=torch.float32)}
+        # A steep discriminator is what the end of a run needs, and its beginning cannot bear.
+        falling = self.optimizers["d"].param_groups[0]["lr"] / self.settings.d_lr
+        weight = R1_EVERY * falling * self.settings.r1 / 2
+        return {"r1": weight * r1(lambda x: self.realness(x, real.y), real.x)}
 
     def _judge(self, feed: Feed, x: Tensor, y: Tensor, z: Tensor | None = None) -> Judged:
         x = diffaugment(x, self.policy, feed.uniform)

@@ -17,7 +17,8 @@ update of the generator, with Adam at beta1 = 0. The authors' code also adds noi
 images and doubles the generator's batch; both are left out here.
 """
 
-from torch import Tensor
+from functools import partial
+
 from torch.nn.functional import cross_entropy
 
 from fewgan.data.feed import Feed
@@ -78,29 +79,20 @@ class WGANGP(GAN):
 
     def discriminator_losses(self, real: Judged, fake: Judged) -> Terms:
         """Value real above fake, and name the class of real images."""
-        value = self.game.discriminator(_value(real.verdict), _value(fake.verdict))
+        source = self.discriminator.head.realness
+        value = self.game.discriminator(source(real.verdict, None), source(fake.verdict, None))
         return {"adversarial": value, **_class_loss(real, self.settings.d_class_weight)}
 
     def generator_losses(self, fake: Judged) -> Terms:
         """Be valued as real images are, and be named as the class asked for."""
-        value = self.game.generator(_value(fake.verdict))
+        value = self.game.generator(self.discriminator.head.realness(fake.verdict, None))
         return {"adversarial": value, **_class_loss(fake, self.settings.g_class_weight)}
 
     def penalties(self, real: Judged, fake: Judged, feed: Feed) -> Terms:
         """Keep the critic's slope near 1 between real and fake images."""
-        penalty = gradient_penalty(self._critic, real.x, fake.x, feed.uniform())
+        critic = partial(self.realness, y=None)
+        penalty = gradient_penalty(critic, real.x, fake.x, feed.uniform())
         return {"penalty": self.settings.penalty_weight * penalty}
-
-    def _critic(self, x: Tensor) -> Tensor:
-        """Value [N] of images x [N,C,H,W]: all that the game is about, while labels fade in too."""
-        judge = self.discriminator
-        features = judge.features(x, None)
-        value = _value(judge.head(features, None))
-        return judge.head.t * value + judge.plain(features, None) if judge.plain else value
-
-
-def _value(verdict: Tensor | Verdict) -> Tensor:
-    return verdict.source if isinstance(verdict, Verdict) else verdict
 
 
 def _class_loss(judged: Judged, weight: float) -> Terms:
