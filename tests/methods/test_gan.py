@@ -240,7 +240,10 @@ def slope(model, real):
     return total / len(real.x)
 
 
-@pytest.mark.parametrize("name", ["dcgan", "acgan", "2ngan", "sngan-projection"])
+R1_WITH = ["dcgan", "cdcgan", "acgan", "2ngan", "sngan-projection", "tacgan", "adcgan", "reacgan"]
+
+
+@pytest.mark.parametrize("name", R1_WITH)
 def test_r1_comes_on_one_step_in_sixteen_and_falls_with_the_learning_rate(name):
     gamma = 0.25
     model = make(name, spectral=False, d_norm="none", r1=gamma)
