@@ -76,9 +76,9 @@ def parse(words: list[str]) -> None:
         return
     tokens = words[1:]
     named = tokens and not tokens[0].startswith("-")
-    name = tokens.pop(0) if named else cli._method_of_config(tokens)
+    name = tokens.pop(0) if named else cli.train._method_of_config(tokens)
     if name:
-        cli._train_app(name).parse_args(tokens, exit_on_error=False, print_error=False)
+        cli.train._train_app(name).parse_args(tokens, exit_on_error=False, print_error=False)
 
 
 @pytest.mark.parametrize("words", COMMANDS)

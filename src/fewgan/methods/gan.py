@@ -158,6 +158,10 @@ class GAN(Method):
             f"g/{k}": v.detach() for k, v in g_terms.items()
         }
 
+    def source(self, verdict: Any, y: Any) -> Tensor:
+        """How real an image is by a verdict, [N]: that part of it which the game is about."""
+        return getattr(verdict, "source", verdict)
+
     def realness(self, x: Tensor, y: Tensor | None) -> Tensor:
         """How real the discriminator finds images x [N,C,H,W] of classes y int64 [N]: logits [N].
 
@@ -165,7 +169,7 @@ class GAN(Method):
         """
         judge = self.discriminator
         features = judge.features(x, y)
-        value = judge.head.realness(judge.head(features, y), y)
+        value = self.source(judge.head(features, y), y)
         return judge.head.t * value + judge.plain(features, None) if judge.plain else value
 
     def _r1(self, real: Judged) -> Terms:

@@ -14,9 +14,10 @@ classes as the auxiliary classifier does, and rare variants inside a class go; `
 """
 
 from pydantic import Field
+from torch import Tensor
 
 from fewgan.losses.adversarial import Form
-from fewgan.losses.two_n import GENERATOR, GeneratorLoss, discriminator_loss
+from fewgan.losses.two_n import GENERATOR, GeneratorLoss, discriminator_loss, log_ratio
 from fewgan.methods.base import Terms
 from fewgan.methods.gan import GAN, GANSettings, Judged
 from fewgan.networks.heads import TwoN
@@ -40,6 +41,10 @@ class TwoNGAN(GAN):
     Settings = TwoNGANSettings
     head = TwoN
     settings: TwoNGANSettings
+
+    def source(self, verdict: Tensor, y: Tensor) -> Tensor:
+        """How real an image is if it is of class y, [N]: a log-ratio."""
+        return log_ratio(verdict, y)
 
     def discriminator_losses(self, real: Judged, fake: Judged) -> Terms:
         """Name the class, and whether it is real."""

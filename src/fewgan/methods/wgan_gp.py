@@ -79,13 +79,13 @@ class WGANGP(GAN):
 
     def discriminator_losses(self, real: Judged, fake: Judged) -> Terms:
         """Value real above fake, and name the class of real images."""
-        source = self.discriminator.head.realness
-        value = self.game.discriminator(source(real.verdict, None), source(fake.verdict, None))
+        values = (self.source(judged.verdict, judged.y) for judged in (real, fake))
+        value = self.game.discriminator(*values)
         return {"adversarial": value, **_class_loss(real, self.settings.d_class_weight)}
 
     def generator_losses(self, fake: Judged) -> Terms:
         """Be valued as real images are, and be named as the class asked for."""
-        value = self.game.generator(self.discriminator.head.realness(fake.verdict, None))
+        value = self.game.generator(self.source(fake.verdict, fake.y))
         return {"adversarial": value, **_class_loss(fake, self.settings.g_class_weight)}
 
     def penalties(self, real: Judged, fake: Judged, feed: Feed) -> Terms:

@@ -23,7 +23,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from fewgan.losses.two_n import log_ratio
 from fewgan.networks.labels import Faded
 
 Wrap = Callable[[nn.Module], nn.Module]
@@ -58,10 +57,6 @@ class Head(Faded):
     def forward(self, features: Tensor, y: Tensor | None) -> Any:
         """Judge features [N,F] for classes y int64 [N]."""
         raise NotImplementedError
-
-    def realness(self, verdict: Any, y: Tensor | None) -> Tensor:
-        """How real an image is by this answer, [N]: of all answers, the one about the game."""
-        return getattr(verdict, "source", verdict)
 
 
 class RealFake(Head):
@@ -147,11 +142,6 @@ class TwoN(Head):
     def forward(self, features: Tensor, y: Tensor | None) -> Tensor:
         """Logits [N, 2K]; y is not looked at."""
         return self.real_then_fake(features)
-
-    def realness(self, verdict: Any, y: Tensor | None) -> Tensor:
-        """How real an image is if it is of class y, [N]: a log-ratio."""
-        assert y is not None, "each class has an answer of its own"
-        return log_ratio(verdict, y)
 
 
 class TwinVerdict(NamedTuple):

@@ -1,0 +1,111 @@
+"""Pictures from a run folder alone."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from fewgan.cli.base import Json, Which, app, display
+
+
+@app.command
+def sample(
+    run: Path,
+    *,
+    out: Path,
+    n: int = 64,
+    label: str | None = None,
+    seed: int = 0,
+    checkpoint: Which = "best",
+    overwrite: bool = False,
+    as_json: Json = False,
+) -> None:
+    """Draw labelled images from a run: a grid, an archive of arrays, or a folder per class.
+
+    Example: `fewgan sample runs/acgan-mnist --n 100 --label 7 --out sevens.npz`
+
+    Args:
+        run: The run folder; the data are not needed.
+        out: FILE.png for a grid, FILE.npz for arrays, or a folder for one PNG each.
+        n: Number of images.
+        label: A class by name or number; all classes in equal shares when left out.
+        seed: The same seed gives the same images.
+        checkpoint: Which checkpoint draws.
+        overwrite: Replace what stands at --out.
+        as_json: Print one JSON object instead of tables.
+    """
+    from fewgan import load, outputs
+
+    display(outputs.save_samples(load(run), out, n, label, seed, checkpoint, overwrite), as_json)
+
+
+@app.command
+def interpolate(
+    run: Path,
+    *,
+    out: Path,
+    label: str | None = None,
+    seed: int = 0,
+    checkpoint: Which = "best",
+    overwrite: bool = False,
+    as_json: Json = False,
+) -> None:
+    """Walk between latents on a great circle, the label held: a picture, or a moving one.
+
+    Example: `fewgan interpolate runs/acgan-mnist --out walk.gif`
+
+    Args:
+        run: The run folder; the data are not needed.
+        out: FILE.png or FILE.gif.
+        label: A class by name or number; one class a row when left out.
+        seed: The same seed gives the same walk.
+        checkpoint: Which checkpoint draws.
+        overwrite: Replace what stands at --out.
+        as_json: Print one JSON object instead of tables.
+    """
+    from fewgan import load, outputs
+
+    display(outputs.save_interpolation(load(run), out, label, seed, checkpoint, overwrite), as_json)
+
+
+@app.command
+def translate(
+    run: Path,
+    *,
+    source: Annotated[Path, Parameter(name="--input")],
+    out: Path,
+    direction: Literal["a2b", "b2a"] = "a2b",
+    panel: Path | None = None,
+    checkpoint: Which = "best",
+    skip_corrupt: bool = False,
+    overwrite: bool = False,
+    as_json: Json = False,
+) -> None:
+    """Translate a folder of images from one domain into the other, with a run of cyclegan.
+
+    Example: `fewgan translate runs/cyclegan-emoji --input drawings --out translated`
+
+    Args:
+        run: The run folder; the training data are not needed.
+        source: Folder with the images to translate.
+        out: Folder for the translations, one PNG for each image, under its name.
+        direction: From the run's first class to its second, or back.
+        panel: FILE.png for ten images, their translations and the way back.
+        checkpoint: Which checkpoint translates.
+        skip_corrupt: Leave out images that cannot be read.
+        overwrite: Replace what stands at --out and --panel.
+        as_json: Print one JSON object instead of tables.
+    """
+    from fewgan import load, outputs
+
+    result = outputs.save_translation(
+        load(run),
+        source,
+        out,
+        direction,
+        checkpoint,
+        panel,
+        skip_corrupt=skip_corrupt,
+        overwrite=overwrite,
+    )
+    display(result, as_json)
