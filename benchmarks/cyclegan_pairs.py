@@ -4,9 +4,10 @@
 
 RUN is a run of a translator on a set of pairs, whose test images are domain A and then, in the
 same order, domain B. Each held-out image is translated, and all held-out images of the other
-domain are ranked by their distance to it in a feature space: which rank has the true counterpart?
-The same is asked of an untrained generator, and of a copy of the image itself, which is a strong
-answer where two domains look alike. Chance has a median rank of (N + 1) / 2.
+domain are ranked by their distance to it: which rank has the true counterpart? Distances are of two
+kinds: between pooled features, and LPIPS, which compares place by place. The same is asked of an
+untrained generator, and of a copy of the image itself, which is a strong answer where two domains
+look alike. Chance has a median rank of (N + 1) / 2.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from fewgan import data, methods
 from fewgan.data.imageset import ImageSet, to_bytes, to_float
 from fewgan.errors import InputError
 from fewgan.metrics.extractors import get_extractor
-from fewgan.metrics.extractors.base import Extractor
+from fewgan.metrics.perceptual import perceptual_vectors
 from fewgan.metrics.retrieval import Retrieval, retrieval
 from fewgan.networks.translation import Direction, Translator
 from fewgan.report.grids import save_png
@@ -33,6 +34,7 @@ from fewgan.report.translation import translation_panel
 from fewgan.training.run import Run
 
 Translate = Callable[[Tensor, Direction], Tensor]
+Describe = Callable[[Tensor], Tensor]
 COLUMNS = 12
 
 
@@ -60,14 +62,15 @@ def untrained(run: Run, seed: int = 0) -> Translate:
     return translate
 
 
-def score(translate: Translate, a: Tensor, b: Tensor, extractor: Extractor) -> dict[str, Retrieval]:
-    """The figures of a translator, a direction each."""
+def score(
+    translate: Translate, a: Tensor, b: Tensor, spaces: dict[str, Describe]
+) -> dict[str, dict[str, Retrieval]]:
+    """The figures of a translator: direction, space, figures."""
     ways: tuple[tuple[Direction, Tensor, Tensor], ...] = (("a2b", a, b), ("b2a", b, a))
+    made = {way: (to_bytes(translate(source, way)), target) for way, source, target in ways}
     return {
-        way: retrieval(
-            extractor.features(to_bytes(translate(source, way))), extractor.features(target)
-        )
-        for way, source, target in ways
+        way: {name: retrieval(of(x), of(answer)) for name, of in spaces.items()}
+        for way, (x, answer) in made.items()
     }
 
 
@@ -82,8 +85,15 @@ def measure(run: Run, name: str, extractor_name: str) -> dict[str, Any]:
         "untrained": untrained(run),
         "identity": lambda x, way: to_float(x),
     }
+    spaces: dict[str, Describe] = {
+        "features": extractor.features,
+        "lpips": lambda x: perceptual_vectors(extractor, x),
+    }
     figures = {
-        who: {way: found._asdict() for way, found in score(each, a, b, extractor).items()}
+        who: {
+            way: {space: found._asdict() for space, found in spaces_of.items()}
+            for way, spaces_of in score(each, a, b, spaces).items()
+        }
         for who, each in translators.items()
     }
     card = {
@@ -94,8 +104,10 @@ def measure(run: Run, name: str, extractor_name: str) -> dict[str, Any]:
         "chance_median_rank": (len(a) + 1) / 2,
         "extractor": extractor.name,
         "extractor_sha256": extractor.identity,
-        "best": run.about["best"],
-        "last": run.about["last"],
+        "lpips": "uncalibrated: every channel of every tap of the extractor counts alike",
+        "steps": {which: about["step"] for which, about in run.about.items()},
+        "images": run.about["last"]["images"],
+        "seconds": run.about["last"]["seconds"],
         "settings": run.model["settings"],
     }
     return {"card": card, "figures": figures}
@@ -107,11 +119,13 @@ def show(result: dict[str, Any]) -> None:
     for way, title in (("a2b", f"{a} to {b}"), ("b2a", f"{b} to {a}")):
         words = f"{title}, {card['pairs']} held-out pairs, chance {card['chance_median_rank']:g}"
         table = Table(title=f"{words}, {card['extractor']}", box=None)
-        table.add_column("translator")
+        for column in ("distance by", "translator"):
+            table.add_column(column)
         for column in Retrieval._fields:
             table.add_column(column.replace("_", " "), justify="right")
-        for who, ways in result["figures"].items():
-            table.add_row(who, *(f"{value:.4g}" for value in ways[way].values()))
+        for space in ("features", "lpips"):
+            for who, ways in result["figures"].items():
+                table.add_row(space, who, *(f"{value:.4g}" for value in ways[way][space].values()))
         Console().print(table)
 
 

@@ -118,7 +118,8 @@ def test_an_archive_serves_and_another_content_is_refused(machine):
 
 
 def test_the_table_has_every_style_and_the_pairs():
-    named = {f"emoji-{name}" for name in ("noto", "fluent", "fluent-flat", "openmoji", "twemoji")}
+    flavours = ("fluent", "fluent-flat", "fluent-high-contrast")
+    named = {f"emoji-{name}" for name in ("noto", *flavours, "openmoji", "twemoji")}
     assert named | {"emoji-pairs"} <= set(sources())
     assert not sources()["emoji-noto"].test_split
     assert sources()["emoji-pairs"].test_split

@@ -9,7 +9,12 @@ from torch import nn
 from fewgan import data
 from fewgan.errors import InputError
 from fewgan.metrics.extractors import random_extractor
-from fewgan.metrics.perceptual import linear_weights, lpips, perceptual_diversity
+from fewgan.metrics.perceptual import (
+    linear_weights,
+    lpips,
+    perceptual_diversity,
+    perceptual_vectors,
+)
 
 
 def maps(seed, sizes=((3, 8), (5, 4))):
@@ -22,6 +27,18 @@ def test_worked_by_hand():
     a, b = torch.tensor([[3.0, 4.0]]).view(1, 2, 1, 1), torch.tensor([[0.0, 2.0]]).view(1, 2, 1, 1)
     assert lpips([a], [b]).tolist() == pytest.approx([0.4])
     assert lpips([a], [b], [torch.tensor([10.0, 1.0])]).tolist() == pytest.approx([3.64])
+
+
+def test_vectors_lie_as_far_apart_as_lpips_says():
+    images = torch.randint(0, 256, (6, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    network = random_extractor(3)
+    (taps,) = network.taps(images.to(torch.uint8))
+    weights = [torch.linspace(0, 2, tap.shape[1]) for tap in taps]
+    for given in (None, weights):
+        vectors = perceptual_vectors(network, images.to(torch.uint8), given)
+        apart = torch.cdist(vectors, vectors).square()[0, 1:].double()
+        direct = lpips([t[:1] for t in taps], [t[1:] for t in taps], given)
+        assert torch.allclose(apart, direct, rtol=1e-4)
 
 
 def test_agrees_with_the_pieces_of_torchmetrics():

@@ -1,6 +1,6 @@
-"""Emoji as five vendors draw them.
+"""Emoji in six styles, by four vendors.
 
-Each vendor's drawings come as one npm package of SVG (Iconify's JSON form) and are rendered once a
+Each style's drawings come as one npm package of SVG (Iconify's JSON form) and are rendered once a
 size, on white. Classes are the emoji categories, where the package carries them.
 """
 
@@ -163,6 +163,17 @@ STYLES = {
             ),
             "f5f4cf457c0db2ad5a2e42e033e02e0c87d10e43d0164cfffb3bb84914970a63",
             "3,139 emoji by Microsoft, flat areas of colour, 9 classes",
+        ),
+        Style(
+            "fluent-high-contrast",
+            "MIT",
+            Npm(
+                "@iconify-json/fluent-emoji-high-contrast",
+                "1.2.6",
+                "0b92d48c90d2200bd499e3cdd09a127ca6a8c8ddefd34c35eb5a1e4994012ae0",
+            ),
+            "c522fb74fef65ccef67b38dfdbf0f3dcd4353339e4b8faec4aa45faf83ed4739",
+            "1,595 emoji by Microsoft, black shapes on white, 9 classes",
         ),
         Style(
             "openmoji",

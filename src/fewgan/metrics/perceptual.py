@@ -48,6 +48,30 @@ def _unit(maps: Tensor) -> Tensor:
     return maps / (maps.norm(dim=1, keepdim=True) + 1e-10)
 
 
+def perceptual_vectors(
+    extractor: Extractor, images: Tensor, weights: Sequence[Tensor] | None = None
+) -> Tensor:
+    """Images uint8 [N,C,S,S] as vectors [N,D] whose squared Euclidean distance is `lpips`.
+
+    For when each of many images is compared with each; D is in the hundred thousands.
+
+    Args:
+        extractor: The network whose taps are compared.
+        images: What to describe.
+        weights: As in `lpips`.
+    """
+
+    def vector(taps: Sequence[Tensor]) -> Tensor:
+        scales = weights or [tap.new_ones(tap.shape[1]) for tap in taps]
+        parts = []
+        for tap, weight in zip(taps, scales, strict=True):
+            share = (weight.to(tap) / (tap.shape[2] * tap.shape[3])).sqrt()
+            parts.append((_unit(tap).float() * share[:, None, None]).flatten(1))
+        return torch.cat(parts, 1)
+
+    return torch.cat([vector(taps).cpu() for taps in extractor.taps(images)])
+
+
 def linear_weights(path: Path) -> list[Tensor]:
     """Channel weights from a file of the LPIPS authors (`lin<i>.model.1.weight` [1, C, 1, 1]).
 
