@@ -52,8 +52,8 @@ def measure_stream(
         "kid": distance.tolist(),
         "figures": {
             "accuracy": continual(scores)._asdict(),
-            # A distance is better low: forgetting is by how much it has grown.
-            "kid": {key: -value for key, value in continual(-distances)._asdict().items()},
+            # A distance is better low, so that its negative is the score: forgetting is growth.
+            "kid": continual(-distances)._asdict() | {"final": float(distances[-1].mean())},
         },
         "bytes_kept": [a.get("bytes_kept", 0) for a in about],
         "seconds": [a["seconds"] for a in about],

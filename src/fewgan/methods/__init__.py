@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fewgan.methods.base import Method
 
 REGIMES = ("train", "adapt", "meta-train", "keep learning")
-_HEADER = re.compile(rf"(?P<name>[\w-]+) \((?P<regime>{'|'.join(REGIMES)})\): (?P<summary>.+)")
+_HEADER = re.compile(rf"(?P<name>[\w+-]+) \((?P<regime>{'|'.join(REGIMES)})\): (?P<summary>.+)")
 
 
 @dataclass(frozen=True)

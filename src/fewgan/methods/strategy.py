@@ -73,7 +73,8 @@ class Strategy(Method):
         """
         if not issubclass(learner, GAN):
             raise InputError(f"{cls.name} wraps a two-player GAN, which {learner.name} is not")
-        return _wrapped(cls, learner)
+        wrapped: Any = _wrapped  # a class is hashable, whatever its type says
+        return wrapped(cls, learner)
 
     def __init__(self, settings: Any, spec: ImageSpec) -> None:
         super().__init__(settings, spec)
@@ -182,8 +183,8 @@ class Replay(Feed):
         return images, labels
 
 
-@cache
-def _wrapped(strategy: type[Strategy], learner: type[GAN]) -> Any:
+@cache  # one class a pair, as for a method that is written down
+def _wrapped(strategy: Any, learner: Any) -> Any:
     name = f"{strategy.name.partition(':')[0]}:{learner.name}"
     members = {"name": name, "gan": learner, "__doc__": strategy.__doc__}
     return type(f"{strategy.__name__}Over{learner.__name__}", (strategy,), members)
@@ -191,5 +192,8 @@ def _wrapped(strategy: type[Strategy], learner: type[GAN]) -> Any:
 
 def _joined(own: type[StrategySettings], gan: type[GAN]) -> type[MethodSettings]:
     """The settings of a strategy and of the GAN that it wraps, in one."""
-    joined: Any = create_model(f"{own.__name__}", __base__=(own, gan.Settings), __doc__=own.__doc__)
+    make: Any = create_model  # its types know no two bases
+    joined: type[MethodSettings] = make(
+        own.__name__, __base__=(own, gan.Settings), __doc__=own.__doc__
+    )
     return joined

@@ -5,8 +5,8 @@ before any). Higher is better: the share of generated images of the classes of e
 judge finds right. For a distance such as FID, give its negative.
 
 Lopez-Paz & Ranzato, "Gradient episodic memory", NeurIPS 2017 (accuracy and transfers; their code
-divides the transfers by T where the paper has T - 1: here it is T - 1); Chaudhry et al., "Riemannian
-walk", ECCV 2018 (forgetting from the best score of the past).
+divides the transfers by T, the paper and this file by T - 1); Chaudhry et al., "Riemannian walk",
+ECCV 2018 (forgetting from the best score of the past).
 """
 
 from typing import NamedTuple
@@ -19,16 +19,16 @@ class Continual(NamedTuple):
     """Figures of a stream of T experiences, from its matrix of scores.
 
     Attributes:
-        accuracy: Mean over all experiences at the end, (1/T) sum_i R[T, i].
+        final: Mean over all experiences at the end, (1/T) sum_i R[T, i]; of shares, the accuracy.
         backward_transfer: Mean change of the earlier experiences since each was learned,
-            (1/(T-1)) sum_{i<T-1} R[T, i] - R[i+1, i]; negative is forgetting. NaN of one experience.
+            (1/(T-1)) sum_{i<T-1} R[T, i] - R[i+1, i]; negative is forgetting; NaN if T is 1.
         forward_transfer: Mean advance on experiences not learned yet over the untrained model,
-            (1/(T-1)) sum_{i>0} R[i, i] - R[0, i]. NaN of one experience.
+            (1/(T-1)) sum_{i>0} R[i, i] - R[0, i]; NaN if T is 1.
         forgetting: First score minus last, mean over the earlier experiences: -backward_transfer.
         forgetting_from_best: Best score before the end minus last, mean over the earlier ones.
     """
 
-    accuracy: float
+    final: float
     backward_transfer: float
     forward_transfer: float
     forgetting: float
@@ -49,10 +49,10 @@ def continual(scores: Tensor) -> Continual:
     # Row i is the model before it learned experience i.
     forward = (scores[:-1].diagonal() - scores[0])[1:].mean()
     # The best score of the past counts from when the experience was learned, and ends before T.
-    past = torch.tril(scores[1:], 0).masked_fill(torch.ones_like(scores[1:]).triu(1) > 0, -torch.inf)
-    best = past[:-1].max(0).values if len(past) > 1 else past[0]
+    unknown = torch.ones_like(scores[1:], dtype=torch.bool).triu(1)
+    best = scores[1:].masked_fill(unknown, -torch.inf)[: max(1, len(end) - 1)].amax(0)
     return Continual(
-        accuracy=float(end.mean()),
+        final=float(end.mean()),
         backward_transfer=float(backward),
         forward_transfer=float(forward),
         forgetting=float(-backward),

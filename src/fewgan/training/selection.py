@@ -59,9 +59,7 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
             "give more images, or a smaller --holdout"
         )
     experiences = {f"experience {i}": part for i, part in enumerate(stream)}
-    return Division.of(
-        source, {"train": kept, **parts}, {"model": tuple(classes), **experiences}
-    )
+    return Division.of(source, {"train": kept, **parts}, {"model": tuple(classes), **experiences})
 
 
 def training_images(source: ImageSet, division: Division) -> ImageSet:
