@@ -85,7 +85,9 @@ class Strategy(Method):
                 f"{self.name} needs a generator that can be asked for a class: "
                 f"wrap a conditional GAN, and not {self.gan.name} with labels {settings.labels!r}"
             )
-        self.teacher = copy.deepcopy(self.sampler).requires_grad_(False) if self.taught else None
+        self.teacher: Any = None
+        if self.taught:
+            self.teacher = copy.deepcopy(self.sampler).requires_grad_(False)
         self.register_buffer("old", torch.zeros(spec.classes, dtype=torch.bool))
         self.register_buffer("now", torch.zeros(spec.classes, dtype=torch.bool))
 
@@ -119,9 +121,9 @@ class Strategy(Method):
     @torch.no_grad()
     def recall(self, z: Tensor, y: Tensor) -> Tensor:
         """What the teacher draws of latents z [N,D] and labels y int64 [N]: images [N,C,S,S]."""
-        assert self.teacher is not None, "this strategy keeps no teacher"
         # In eval mode an image hangs neither on its batch nor on the machine's arithmetic.
-        return self.teacher.eval()(z, y)
+        drawn: Tensor = self.teacher.eval()(z, y)
+        return drawn
 
     def step(self, feed: Feed) -> Terms:
         """One step of the wrapped GAN, on what this strategy feeds it."""
@@ -159,6 +161,9 @@ class Replay(Feed):
         latent_dim: Length D of a latent.
     """
 
+    last: tuple[Tensor, Tensor]
+    """The batch that was drawn last."""
+
     def __init__(self, feed: Feed, shares: Tensor, recall: Recall, latent_dim: int) -> None:
         self._feed, self._shares = feed, shares.cumsum(0) / shares.sum()
         self._recall, self._latent_dim = recall, latent_dim
@@ -180,6 +185,7 @@ class Replay(Feed):
         if gone.any():
             images, labels = images.clone(), labels.clone()
             images[gone], labels[gone] = self._recall(z[gone], wanted[gone])
+        self.last = images, labels
         return images, labels
 
 
