@@ -45,7 +45,7 @@ def fisher_information(
 
 
 def normalised(fisher: Parameters) -> dict[str, Tensor]:
-    """The same information with a mean of 1 over all numbers, so that a weight keeps its meaning."""
+    """The same information with a mean of 1 over all numbers, so that a weight means the same."""
     count = sum(value.numel() for value in fisher.values())
     mean = sum(float(value.sum()) for value in fisher.values()) / count
     return {

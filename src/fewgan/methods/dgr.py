@@ -1,8 +1,8 @@
 """dgr (keep learning): deep generative replay: an unconditional GAN, and a solver that labels it.
 
-Shin, Lee, Kim & Kim, "Continual learning with deep generative replay", NeurIPS 2017; as a baseline in
-Wu et al., "Memory Replay GANs", NeurIPS 2018. The generator knows no classes. With G', S' generator
-and solver at the end of the experience before, each batch of "real" images is
+Shin, Lee, Kim & Kim, "Continual learning with deep generative replay", NeurIPS 2017; as a baseline
+in Wu et al., "Memory Replay GANs", NeurIPS 2018. The generator knows no classes. With G', S'
+generator and solver at the end of the experience before, each batch of "real" images is
 
     present images (x, y)   and   (G'(z), S'(G'(z))),
 

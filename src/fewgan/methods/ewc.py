@@ -1,11 +1,11 @@
-"""ewc (keep learning): elastic weight consolidation: weights that mattered are held where they were.
+"""ewc (keep learning): elastic weight consolidation: what mattered is held where it was.
 
-Kirkpatrick et al., PNAS 2017; for continual GANs as the baseline of Wu et al., "Memory Replay GANs",
-NeurIPS 2018; for ten images: Li et al., NeurIPS 2020. With theta* the generator's weights at the end
-of the experience before, and F their Fisher information,
+Kirkpatrick et al., PNAS 2017; for continual GANs as the baseline of Wu et al., "Memory Replay
+GANs", NeurIPS 2018; for ten images: Li et al., NeurIPS 2020. With theta* the generator's weights at
+the end of the experience before, and F their Fisher information,
 
     G descends  L_GAN(present classes) + (lambda / 2) sum_i F_i (theta_i - theta*_i)^2
-    F_i = (1/N) sum_n ( d/d theta_i  log sigma( r(G(z_n, c_n)) ) )^2,   c_n from the classes learned,
+    F_i = (1/N) sum_n ( d/d theta_i  log sigma( r(G(z_n, c_n)) ) )^2,   c_n from classes learned,
 
 r being how real the discriminator of that time finds an image. Each sample's gradient is squared
 by itself. Nothing is replayed, and the discriminator is free.
@@ -15,8 +15,8 @@ is what Wu et al. write, and `online` adds it up (gamma 1, Schwarz et al. 2018).
 `mean1` divides by the mean of F, so that lambda means the same for every network; with `none`,
 lambda is the papers' (1e9 and 5e8), and moves with the number of samples and the scale of r.
 
-Its trap: importance is asked at the old weights only. On a stream of single classes the weights that
-a new class needs are those that drew the old ones, and no lambda serves both.
+Its trap: importance is asked at the old weights only. On a stream of single classes the weights
+that a new class needs are those that drew the old ones, and no lambda serves both.
 """
 
 import copy
