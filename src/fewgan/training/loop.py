@@ -212,7 +212,8 @@ class Trainer:
             since.append(self.method.step(self.feed))
             self.step += 1
             self.engine.average_buffers(self.method)
-            self.ema.update(self.step)
+            # The average warms up anew in each experience: of the one before it must not lag.
+            self.ema.update(self.step - self._began)
             now = time.perf_counter()
             # Clocks differ between processes: where they decide something, on one time for all.
             self.seconds = self.engine.mean(now - began) if self.config.minutes else now - began
@@ -247,8 +248,13 @@ class Trainer:
     def within(self) -> float:
         """Share of the present experience's budget, in steps or minutes, that is spent."""
         steps, minutes = self.steps_each, self.config.minutes
-        spent = (self.step - self.experience * steps) / steps if steps else 0.0
+        spent = (self.step - self._began) / steps if steps else 0.0
         return min(1.0, max(spent, self.seconds / (60 * minutes) if minutes else 0.0))
+
+    @property
+    def _began(self) -> int:
+        """The step after which the present experience began."""
+        return self.experience * (self.steps_each or 0)
 
     def _set_rates(self) -> None:
         """Set the learning rates for this point of the experience."""
