@@ -72,7 +72,7 @@ def test_header_of_a_method_is_what_its_class_says(info):
     assert kind.name == info.name
     assert kind.__module__ == info.module
     # Python can import no name that begins with a digit: `2ngan` lives in two_ngan.py.
-    file = re.sub("^2", "two_", info.name).replace("-", "_")
+    file = re.sub("[-+]", "_", re.sub("^2", "two_", info.name))
     assert info.module == f"fewgan.methods.{file}"
     assert kind.Settings.__doc__
     assert f"`{info.name}`" in kind.Settings.__doc__

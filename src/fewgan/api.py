@@ -79,7 +79,7 @@ def train(
             described = describe(model, config, images, division) | {"precision": precision}
             RunFolder.create(path, config, described, division)
         engine.wait()
-        return _fit(RunFolder(path), config, model, images, engine, progress)
+        return _fit(RunFolder(path), config, model, images, engine, progress, division)
 
 
 def resume(path: str | Path, *, progress: bool = True) -> Run:
@@ -94,13 +94,14 @@ def resume(path: str | Path, *, progress: bool = True) -> Run:
     kind = methods.find(described["method"])
     engine = Engine(config.device)
     source = selection.load_source(config)
-    images = selection.training_images(source, folder.read_splits()).to(engine.device)
+    division = folder.read_splits()
+    images = selection.training_images(source, division).to(engine.device)
     with _seeded(config.seed):
         model = build(kind, config, images, engine)
         set_precision(model, described.get("precision", "fp32"))
         if config.warm_start and not folder.last.exists():
             _warm_start(model, config.warm_start)
-        return _fit(folder, config, model, images, engine, progress)
+        return _fit(folder, config, model, images, engine, progress, division)
 
 
 def load(path: str | Path) -> Run:
@@ -144,10 +145,29 @@ def make_config(kind: type[Method], values: dict[str, Any]) -> RunConfig:
     settings = _validate(kind.Settings, {k: v for k, v in values.items() if k in own})
     rest = {k: v for k, v in values.items() if k in general}
     rest["data"] = str(rest["data"])
+    _check_stream(kind, rest)
     if rest.get("steps") is None and rest.get("minutes") is None:
         rest["steps"] = DEFAULT_STEPS
     fixed = {"fewgan": __version__, "method": kind.name, "settings": settings.model_dump()}
     return _validate(RunConfig, {**fixed, **rest})
+
+
+def _check_stream(kind: type[Method], values: dict[str, Any]) -> None:
+    stream = values.get("stream")
+    if kind.streams and not stream:
+        raise InputError(
+            f"{kind.name} learns experiences one after another: say which, as --stream 0/1/2"
+        )
+    if stream and not kind.streams:
+        raise InputError(
+            f"{kind.name} learns all classes at once: leave --stream out, or wrap it in a method "
+            f"that keeps learning, such as mergan-ra:{kind.name}"
+        )
+    if not stream and values.get("order_seed") is not None:
+        raise InputError("--order-seed shuffles a stream, and there is none: give --stream too")
+    for other in ("minutes", "classes"):
+        if stream and values.get(other) is not None:
+            raise InputError(f"--{other} does not go with --stream: leave one of them out")
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -184,7 +204,8 @@ def _validate(model: type[Checked], values: dict[str, Any]) -> Checked:
 def default_out(method: str, data: str) -> Path:
     """`runs/<method>-<data>-<time>` below the current folder."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{method}-{Path(data).name.replace(':', '-')}-{stamp}"
+    name = f"{method}-{Path(data).name}".replace(":", "-")
+    return Path("runs") / f"{name}-{stamp}"
 
 
 # --- putting a run together -------------------------------------------------------------------
@@ -224,11 +245,13 @@ def _fit(
     images: ImageSet,
     engine: Engine,
     progress: bool,
+    division: Division,
 ) -> Run:
     lock = folder.lock() if engine.main else contextlib.nullcontext()
     listeners = _listeners(folder, config, images, progress) if engine.main else []
     with lock:
-        trainer = Trainer(folder, config, method, images, engine, listeners)
+        stream = selection.stream(division)
+        trainer = Trainer(folder, config, method, images, engine, listeners, stream)
         trainer.load()
         trainer.run()
         engine.wait()

@@ -67,11 +67,19 @@ def test_a_saved_place_goes_on_with_the_same_draws():
 
 def test_label_prior_follows_the_data_when_asked():
     images = make_blobs(40)
-    images.labels[:] = 1
-    drawn = Feed(images, 64, torch.Generator().manual_seed(0), prior="data").labels()
-    assert drawn.eq(1).all()
-    uniform = Feed(images, 64, torch.Generator().manual_seed(0)).labels()
-    assert 16 < uniform.sum() < 48
+    images.labels[:38] = 1
+    images.labels[38:] = 0
+    drawn = Feed(images, 400, torch.Generator().manual_seed(0), prior="data").labels()
+    assert 1 <= drawn.eq(0).sum() < 50
+    uniform = Feed(images, 400, torch.Generator().manual_seed(0)).labels()
+    assert 150 < uniform.sum() < 250
+
+
+def test_no_label_is_drawn_of_a_class_that_has_no_images_here():
+    images = make_blobs(40, classes=4).of_classes([1, 3])
+    feed = Feed(images, 400, torch.Generator().manual_seed(0))
+    assert feed.classes.tolist() == [1, 3]
+    assert feed.labels().unique().tolist() == [1, 3]
 
 
 def test_flip_mirrors_about_half():

@@ -98,6 +98,21 @@ class PressCtrlC(Listener):
             signal.raise_signal(signal.SIGINT)
 
 
+def test_a_stream_killed_within_experiences_ends_bit_equal(tmp_path):
+    given = options(stream="0,1/2/3", steps=STEPS // 3, width=4, d_norm="batch")
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert main(["train", "jtr+ra", *given, "--out", str(whole)]) == 0
+    moments = [random.randint(5, 25) for _ in range(2)]
+    print("killed after", moments, "steps")
+    start_and_kill(["train", "jtr+ra", *given, "--out", str(run)], run, moments[0])
+    start_and_kill(["resume", str(run)], run, moments[1])
+    assert main(["resume", str(run)]) == 0
+    assert_same_end(whole, run)
+    for learned in range(4):
+        ends = [read_tensors(r / "experiences" / f"{learned}.safetensors")[0] for r in (whole, run)]
+        assert all(torch.equal(ends[0][k], ends[1][k]) for k in ends[0])
+
+
 def test_ctrl_c_saves_and_resume_ends_bit_equal(whole, tmp_path, monkeypatch):
     run = tmp_path / "run"
     original = fewgan.api._listeners

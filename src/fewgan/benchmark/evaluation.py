@@ -10,10 +10,12 @@ from typing import Any
 import torch
 
 from fewgan import data
+from fewgan.benchmark.stream import measure_stream
 from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
 from fewgan.files import write_json
 from fewgan.metrics.extractors import Extractor, default_extractor, get_extractor
+from fewgan.metrics.extractors.base import Progress
 from fewgan.metrics.progress import progress_bars
 from fewgan.metrics.suite import audit_images, measure
 from fewgan.report.grids import by_class as images_by_class
@@ -89,6 +91,10 @@ def evaluate(
         reference, train = _as_run(real.reference, run), _as_run(real.train, run)
         figures = measure(fake, reference, train, metrics or METRICS, eyes, seed=seed, k=k)
         _draw(run, RealImages(reference, train, real.judge), fake, eyes, which)
+        stream = None
+        if selection.stream(run.folder.read_splits()) and run.class_names:
+            judge = eyes if eyes.class_names == run.class_names else _judge(real, seed, bars)
+            stream = measure_stream(run, reference, judge, seed=seed)
     result: dict[str, Any] = {
         "data": data,
         "checkpoint": which,
@@ -97,6 +103,8 @@ def evaluate(
         "seconds": round(time.perf_counter() - began, 1),
         "figures": [figure.model_dump(mode="json") for figure in figures],
     }
+    if stream:
+        result["stream"] = stream
     about = run.about[which]
     for figure in result["figures"]:
         figure["card"] |= {"steps": about["step"], "images_seen": about["images"]}
@@ -157,6 +165,11 @@ def _default(run: Run, real: RealImages) -> str:
     """The extractor that suits the channels, where it can be made from these images."""
     name = default_extractor(run.spec.channels)
     return name if real.judge.class_names or name != "in-domain" else "random"
+
+
+def _judge(real: RealImages, seed: int, progress: Progress | None) -> Extractor:
+    """The classifier of these classes, for when the figures are seen by another network."""
+    return get_extractor("in-domain", data=real.judge, seed=seed, progress=progress)
 
 
 def _at_most(images: ImageSet, n: int, seed: int) -> ImageSet:

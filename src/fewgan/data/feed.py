@@ -67,7 +67,8 @@ class Feed:
         batch_size: Size of the global batch, a multiple of `world`.
         generator: A CPU generator; it is advanced by every draw.
         flip: Mirror each image with probability one half.
-        prior: Labels of fakes are `uniform` over the classes, or follow their shares in the `data`.
+        prior: Labels of fakes are `uniform` over the classes that have images here, or follow
+            their shares in the `data`.
         rank: Number of this process.
         world: Number of processes.
     """
@@ -88,7 +89,9 @@ class Feed:
         self.device = images.images.device
         self.seen = 0
         counts = torch.tensor(images.counts(), dtype=torch.float)
-        self._prior = counts if prior == "data" else torch.ones_like(counts)
+        self.classes = counts.nonzero().flatten()
+        """Classes that have images here, int64, ascending."""
+        self._prior = counts if prior == "data" else (counts > 0).float()
         self._all = Epochs(torch.arange(len(images)), generator)
         self._of: dict[int, Epochs] = {}
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fewgan.methods.base import Method
 
 REGIMES = ("train", "adapt", "meta-train", "keep learning")
-_HEADER = re.compile(rf"(?P<name>[\w-]+) \((?P<regime>{'|'.join(REGIMES)})\): (?P<summary>.+)")
+_HEADER = re.compile(rf"(?P<name>[\w+-]+) \((?P<regime>{'|'.join(REGIMES)})\): (?P<summary>.+)")
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,16 @@ def available() -> dict[str, MethodInfo]:
 def find(method: "str | type[Method]") -> "type[Method]":
     """The class of a method given by name; a class is handed back as it is.
 
+    A method that wraps another may name it: `mergan-ra:acgan`.
+
     Raises:
-        InputError: There is no such method (with the nearest name suggested).
+        InputError: There is no such method (with the nearest name suggested), or it wraps none.
     """
     if not isinstance(method, str):
         return method
+    if ":" in method:
+        wrapper, _, wrapped = method.partition(":")
+        return find(wrapper).over(find(wrapped))
     if method not in available():
         raise unknown("method", method, available())
     module: Any = importlib.import_module(available()[method].module)

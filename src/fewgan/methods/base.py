@@ -1,12 +1,13 @@
 """What the training loop asks of a method."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from fewgan.data.feed import Feed
+from fewgan.errors import InputError
 from fewgan.networks.build import ImageSpec
 
 # Ranges are part of the type, so that a method that only has another default keeps them.
@@ -42,11 +43,24 @@ class Method(nn.Module):
 
     name: ClassVar[str]
     Settings: ClassVar[type[MethodSettings]]
+    streams: ClassVar[bool] = False
+    """Whether it learns a stream of experiences, one after another."""
+    together: ClassVar[bool] = False
+    """Whether it is shown all experiences of a stream at once, as an upper bound is."""
     optimizers: dict[str, torch.optim.Optimizer]
 
     def __init__(self, settings: Any, spec: ImageSpec) -> None:
         super().__init__()
         self.settings, self.spec = settings, spec
+
+    @classmethod
+    def over(cls, learner: "type[Method]") -> type[Self]:
+        """This way of learning around another method, for those that wrap one.
+
+        Raises:
+            InputError: It wraps nothing.
+        """
+        raise InputError(f"{cls.name} wraps no other method: leave out :{learner.name}")
 
     @classmethod
     def make_sampler(cls, settings: Any, spec: ImageSpec) -> nn.Module:
@@ -62,6 +76,19 @@ class Method(nn.Module):
     def sampler(self) -> nn.Module:
         """The sampler as it is being trained."""
         raise NotImplementedError
+
+    @property
+    def bytes_kept(self) -> int:
+        """Bytes held for earlier experiences, beyond what one experience needs."""
+        return 0
+
+    def begin(self, feed: Feed, averaged: nn.Module) -> None:
+        """Get ready for an experience, before its first step.
+
+        Args:
+            feed: What the experience is learned from; its `classes` are those of the experience.
+            averaged: The averaged sampler as it stands after the experience before.
+        """
 
     def step(self, feed: Feed) -> Terms:
         """Do one step of training on what `feed` gives, and return the terms to log."""

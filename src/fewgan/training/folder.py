@@ -5,6 +5,7 @@ model.json          how to build what samples, and the seals of the two files th
 splits.json         which images were trained on, and which were held out
 model.safetensors   the averaged sampler at the best checkpoint
 checkpoint/         best.safetensors and last.safetensors, everything for an exact resume
+experiences/        of a stream: the averaged sampler after 0, 1, 2, ... experiences
 metrics.jsonl       one line for each logged step
 """
 
@@ -44,6 +45,10 @@ class RunFolder:
         self.samples = self.path / "samples"
         self.best = self.path / "checkpoint" / "best.safetensors"
         self.last = self.path / "checkpoint" / "last.safetensors"
+
+    def experience(self, learned: int) -> Path:
+        """File of the averaged sampler after so many experiences; 0 is before the first."""
+        return self.path / "experiences" / f"{learned}.safetensors"
 
     @classmethod
     def create(

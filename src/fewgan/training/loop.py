@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -59,6 +60,10 @@ class Trainer:
         images: Training images, on the engine's device.
         engine: Device and processes.
         listeners: Who watches; only the main process should have any.
+        stream: Classes of each experience, in order; nothing: all images are one experience.
+
+    Of a stream, an experience after another is trained for the steps of the configuration, and
+    nothing in here holds images of another than the present one but `stream` itself.
     """
 
     def __init__(
@@ -69,20 +74,17 @@ class Trainer:
         images: ImageSet,
         engine: Engine,
         listeners: Sequence[Listener] = (),
+        stream: Sequence[Sequence[int]] = (),
     ) -> None:
         self.folder, self.config, self.method = folder, config, method
         self.engine, self.listeners = engine, listeners
-        self.feed = Feed(
-            images,
-            config.batch_size,
-            torch.Generator().manual_seed(config.seed),
-            flip=images.flip if config.flip is None else config.flip,
-            prior=config.label_prior,
-            rank=engine.rank,
-            world=engine.world,
-        )
+        whole = method.together or not stream
+        self.stream = [images] if whole else [images.of_classes(classes) for classes in stream]
+        self.steps_each = config.steps
+        if config.steps and whole and stream:
+            self.steps_each = config.steps * len(stream)
         self.ema = EMA(method.sampler, config.ema_decay)
-        self.monitor = Monitor(images, self.ema.module, config.check_images, config.seed)
+        self._show(0, torch.Generator().manual_seed(config.seed))
         engine.share_gradients(method.optimizers.values())
         self._rates = {
             name: [group["lr"] for group in optimizer.param_groups]
@@ -91,6 +93,28 @@ class Trainer:
         self.step, self.seconds = 0, 0.0
         self.best: Best | None = None
         self.log: Log | None = None
+
+    def _show(self, experience: int, generator: torch.Generator) -> None:
+        """Feed and watch by the images of one experience."""
+        config, images = self.config, self.stream[experience]
+        self.experience = experience
+        self.feed = Feed(
+            images,
+            config.batch_size,
+            generator,
+            flip=images.flip if config.flip is None else config.flip,
+            prior=config.label_prior,
+            rank=self.engine.rank,
+            world=self.engine.world,
+        )
+        self.monitor = Monitor(images, self.ema.module, config.check_images, config.seed)
+
+    def _next(self) -> None:
+        """Go on to the next experience; what is random goes on where it stood."""
+        seen = self.feed.seen
+        self._show(self.experience + 1, self.feed.generator)
+        self.feed.seen = seen
+        self.method.begin(self.feed, self.ema.module)
 
     # --- state ----------------------------------------------------------------------------------
 
@@ -110,6 +134,7 @@ class Trainer:
             tensors |= checkpoint.under(f"optimizer.{name}", state)
         meta: dict[str, Any] = {
             "step": self.step,
+            "experience": self.experience,
             "images": self.feed.seen,
             "seconds": self.seconds,
         }
@@ -117,8 +142,17 @@ class Trainer:
         meta |= {"best": best, "log": self.log.mark, "groups": groups, "rng": rng_rest}
         checkpoint.write(self.folder.best if path_is_best else self.folder.last, tensors, meta)
         if path_is_best or (self.step and self.best is None):
-            about = {key: meta[key] for key in ("step", "images", "seconds", "best")}
-            checkpoint.write(self.folder.weights_file, self.ema.module.state_dict(), about)
+            self._write_sampler(self.folder.weights_file, {"best": best})
+
+    def _keep(self, learned: int) -> None:
+        """Keep the averaged sampler as it stands after so many experiences."""
+        if self.log is not None:
+            kept = {"bytes_kept": self.method.bytes_kept}
+            self._write_sampler(self.folder.experience(learned), kept)
+
+    def _write_sampler(self, file: Path, more: dict[str, Any]) -> None:
+        about = {"step": self.step, "images": self.feed.seen, "seconds": self.seconds}
+        checkpoint.write(file, self.ema.module.state_dict(), about | more)
 
     def load(self) -> None:
         """Go back to the last checkpoint, or stay at the beginning when there is none yet."""
@@ -127,6 +161,8 @@ class Trainer:
             tensors, meta = checkpoint.read(self.folder.last)
             self.method.load_state_dict(checkpoint.within("method", tensors))
             self.ema.module.load_state_dict(checkpoint.within("ema", tensors))
+            if meta.get("experience", 0):
+                self._show(meta["experience"], self.feed.generator)
             self.feed.load_state_dict(checkpoint.within("feed", tensors))
             checkpoint.load_rng_state(checkpoint.within("rng", tensors), meta["rng"])
             for name, optimizer in self.method.optimizers.items():
@@ -136,10 +172,14 @@ class Trainer:
             self.best = Best(**meta["best"]) if meta["best"] else None
         elif self.folder.best.exists() or self.folder.log_file.stat().st_size:
             raise InputError(f"{self.folder.last} is missing: put it back, or start a new run")
+        else:
+            self.method.begin(self.feed, self.ema.module)
         if self.engine.main:
             self.log = Log(self.folder.log_file, meta["log"])
         self.engine.wait()
         if not self.folder.last.exists():
+            if len(self.stream) > 1:
+                self._keep(0)
             self.save()  # from here on, a missing checkpoint is a lost one
 
     # --- the loop -------------------------------------------------------------------------------
@@ -165,11 +205,15 @@ class Trainer:
         began, told, saved = time.perf_counter() - self.seconds, 0.0, time.perf_counter()
         first = self.feed.seen, time.perf_counter()
         while not self._done():
+            if self.within >= 1:
+                self._next()
+                since = []
             self._set_rates()
             since.append(self.method.step(self.feed))
             self.step += 1
             self.engine.average_buffers(self.method)
-            self.ema.update(self.step)
+            # The average warms up anew in each experience: of the one before it must not lag.
+            self.ema.update(self.step - self._began)
             now = time.perf_counter()
             # Clocks differ between processes: where they decide something, on one time for all.
             self.seconds = self.engine.mean(now - began) if self.config.minutes else now - began
@@ -181,7 +225,7 @@ class Trainer:
             if self.step % self.config.log_every == 0:
                 self._log_losses(since, rate)
                 since = []
-            if self.step % self.config.check_every == 0 or self._done():
+            if self.step % self.config.check_every == 0 or self.within >= 1:
                 self._check()
                 self.save()
                 saved = time.perf_counter()
@@ -197,16 +241,26 @@ class Trainer:
 
     @property
     def share(self) -> float:
-        """Share of the budget, in steps or in minutes, that is spent; 1 at the end."""
-        steps, minutes = self.config.steps, self.config.minutes
-        spent = self.step / steps if steps else 0.0
+        """Share of the whole budget that is spent; 1 at the end."""
+        return (self.experience + self.within) / len(self.stream)
+
+    @property
+    def within(self) -> float:
+        """Share of the present experience's budget, in steps or minutes, that is spent."""
+        steps, minutes = self.steps_each, self.config.minutes
+        spent = (self.step - self._began) / steps if steps else 0.0
         return min(1.0, max(spent, self.seconds / (60 * minutes) if minutes else 0.0))
 
+    @property
+    def _began(self) -> int:
+        """The step after which the present experience began."""
+        return self.experience * (self.steps_each or 0)
+
     def _set_rates(self) -> None:
-        """Set the learning rates for this point of the budget."""
+        """Set the learning rates for this point of the experience."""
         if not self.config.lr_decay:
             return
-        factor = min(1.0, (1 - self.share) / self.config.lr_decay)
+        factor = min(1.0, (1 - self.within) / self.config.lr_decay)
         for name, rates in self._rates.items():
             # A resume replaces the groups, so they are looked up each time.
             groups = self.method.optimizers[name].param_groups
@@ -238,13 +292,17 @@ class Trainer:
     def _check(self) -> None:
         self._guard()
         check: Check = self.monitor.check(self.ema.module, self.share)
-        best = better(self.best, self.step, check)
+        # Of a stream the figure sees the present classes only: by it, to forget would be best.
+        streaming = len(self.stream) > 1
+        best = better(None if streaming else self.best, self.step, check)
         self.best = best or self.best
         values = {"kid": check.kid, "kid_error": check.kid_error, "diversity": check.diversity}
         values |= {"diversity_min": check.diversity_min, "best": bool(best)}
         line = self._write(values, check.alarm)
         if best:
             self.save(path_is_best=True)
+        if streaming and self.within >= 1:
+            self._keep(self.experience + 1)
         labels = self._picture_labels()
         pictures = self.monitor.generate(self.ema.module)[: len(labels)].cpu()
         for listener in self.listeners:

@@ -56,7 +56,9 @@ class Monitor:
         self.device = images.images.device
         self.classes = max(1, int(sampler.classes))  # type: ignore[arg-type]
         self.names = images.class_names
-        self.labels = torch.arange(n) % self.classes
+        # Only classes with images here: of the others there is nothing to compare with.
+        present = images.labels.clamp(min=0).unique().cpu() if self.classes > 1 else torch.zeros(1)
+        self.labels = present.long()[torch.arange(n) % len(present)]
         self.latents = sampler.latents(self.labels, generator)  # type: ignore[operator]
         self.extractor = random_extractor(images.channels).to(self.device)
         chosen = torch.randperm(len(images), generator=generator)[:n].to(self.device)

@@ -15,7 +15,8 @@ from fewgan.networks.translation import INTO, Direction, Translator
 from fewgan.training import checkpoint
 from fewgan.training.folder import RunFolder
 
-Checkpoint = Literal["best", "last"]
+Checkpoint = Literal["best", "last"] | int
+"""The best checkpoint, the last one, or of a stream that after so many experiences."""
 
 
 class Run:
@@ -70,6 +71,8 @@ class Run:
     def _weights(self, which: Checkpoint) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if which == "best":
             return checkpoint.read(self.folder.weights_file)
+        if isinstance(which, int):
+            return checkpoint.read(self.folder.experience(which))
         tensors, meta = checkpoint.read(self.folder.last)
         return checkpoint.within("ema", tensors), meta
 

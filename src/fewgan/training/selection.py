@@ -28,7 +28,8 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
 
     Returns:
         Parts `train` and, for data without a test split of their own, `holdout`; and under
-        `model` the data set's numbers of the classes, in the order in which the model counts them.
+        `model` the data set's numbers of the classes, in the order in which the model counts them;
+        of a stream, under `experience 0`, `experience 1`, ... those of each experience.
 
     Raises:
         InputError: A class does not exist or has too few images.
@@ -36,7 +37,12 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
     generator = torch.Generator().manual_seed(settings.seed)
     classes = list(range(len(source.class_names)))
     kept = torch.arange(len(source))
-    if settings.classes is not None:
+    stream: tuple[tuple[int, ...], ...] = ()
+    if settings.stream is not None:
+        stream = splits.experiences(settings.stream, source.class_names, settings.order_seed)
+        classes = sorted(index for part in stream for index in part)
+        kept = kept[torch.isin(source.labels, torch.tensor(classes))]
+    elif settings.classes is not None:
         wanted = [name.strip() for name in settings.classes.split(",") if name.strip()]
         classes = sorted({class_index(source.class_names, name) for name in wanted})
         kept = kept[torch.isin(source.labels, torch.tensor(classes))]
@@ -52,7 +58,8 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
             f"{settings.data} leaves {len(kept)} image to train on and 2 are the least: "
             "give more images, or a smaller --holdout"
         )
-    return Division.of(source, {"train": kept, **parts}, {"model": tuple(classes)})
+    experiences = {f"experience {i}": part for i, part in enumerate(stream)}
+    return Division.of(source, {"train": kept, **parts}, {"model": tuple(classes), **experiences})
 
 
 def training_images(source: ImageSet, division: Division) -> ImageSet:
@@ -67,6 +74,13 @@ def training_images(source: ImageSet, division: Division) -> ImageSet:
         source if whole and source.digest == division.digest else division.take(source, "train")
     )
     return as_model(images, list(division.classes["model"]))
+
+
+def stream(division: Division) -> list[list[int]]:
+    """The classes of each experience as the model counts them; nothing when there is no stream."""
+    order = division.classes["model"]
+    parts = [division.classes.get(f"experience {i}") for i in range(len(order))]
+    return [[order.index(index) for index in part] for part in parts if part]
 
 
 def as_model(images: ImageSet, classes: list[int]) -> ImageSet:

@@ -23,6 +23,10 @@ class RunSettings(BaseModel):
     """Force grey (1) or colour (3); as the data are when left out."""
     classes: str | None = None
     """Only these classes, by name or number, separated by commas: 0,1,2."""
+    stream: str | None = None
+    """Classes that come one experience after another: 0/1/2 or 0,1/2,3; --steps is for each."""
+    order_seed: int | None = Field(None, ge=0, lt=2**63)
+    """Shuffle the classes of the stream over its experiences with this seed."""
     shots: int | None = Field(None, ge=1)
     """Only this many images of each class, drawn with the seed."""
     holdout: float = Field(0.2, ge=0, lt=1)

@@ -1,0 +1,97 @@
+"""Measure a run on a stream: what was known after each experience, and what was kept of it."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fewgan.data.imageset import ImageSet
+from fewgan.files import write_json
+from fewgan.metrics.continual import continual
+from fewgan.metrics.extractors import Extractor
+from fewgan.metrics.kid import kid
+from fewgan.report.grids import grid, save_png
+from fewgan.report.matrix import matrix
+from fewgan.training import selection
+from fewgan.training.run import Run
+
+EACH = 500  # images generated of each class after each experience
+
+
+def measure_stream(
+    run: Run, reference: ImageSet, judge: Extractor, *, each: int = EACH, seed: int = 0
+) -> dict[str, Any]:
+    """Judge the sampler after every experience, class by class; write `stream.json` and pictures.
+
+    Args:
+        run: A run of a method that keeps learning.
+        reference: Held-out real images, labelled as the model counts.
+        judge: A classifier that training never saw, which names the classes.
+        each: Images generated of each class.
+        seed: Of the latents, which are the same after every experience.
+
+    Returns:
+        `experiences` (names of their classes), `accuracy` and `kid` ([T + 1][K]: after so many
+        experiences, of each class), `figures` over experiences, `bytes_kept` and `seconds` by
+        experience, and the `card`.
+    """
+    parts = selection.stream(run.folder.read_splits())
+    whole = not run.folder.experience(0).exists()  # shown together: one state, the last
+    stages: list[Any] = ["last"] * (len(parts) + 1) if whole else list(range(len(parts) + 1))
+    seen = dict.fromkeys(stages)
+    for stage in seen:
+        seen[stage] = _by_class(run, stage, reference, judge, each, seed)
+    right, distance = (torch.stack([seen[s][i] for s in stages]) for i in (0, 1))  # type: ignore[index]
+    scores = torch.stack([right[:, classes].mean(1) for classes in parts], 1)
+    distances = torch.stack([distance[:, classes].mean(1) for classes in parts], 1)
+    names = [[run.class_names[c] for c in part] for part in parts]
+    about = [run.about[stage] for stage in stages]
+    result = {
+        "experiences": names,
+        "accuracy": right.tolist(),
+        "kid": distance.tolist(),
+        "figures": {
+            "accuracy": continual(scores)._asdict(),
+            # A distance is better low, so that its negative is the score: forgetting is growth.
+            "kid": continual(-distances)._asdict() | {"final": float(distances[-1].mean())},
+        },
+        "bytes_kept": [a.get("bytes_kept", 0) for a in about],
+        "seconds": [a["seconds"] for a in about],
+        "images_seen": [a["images"] for a in about],
+        "card": {
+            "judge": judge.name,
+            "about": judge.notes,
+            "reference": f"{reference.name}, held out",
+            "n_fake": each * len(run.class_names),
+            "seed": seed,
+        },
+    }
+    write_json(run.path / "stream.json", result)
+    titles = [", ".join(part) for part in names]
+    rows = ["before", *(f"after {title}" for title in titles)]
+    save_png(matrix(scores, rows, titles), run.folder.samples / "stream-accuracy.png")
+    if not whole:
+        save_png(_same_latents(run, rows, seed), run.folder.samples / "stream.png")
+    return result
+
+
+def _by_class(
+    run: Run, stage: Any, reference: ImageSet, judge: Extractor, each: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Share of images that the judge finds right, and KID, of each class: float64 [K] both."""
+    classes = len(run.class_names)
+    made = run.imageset(each * classes, seed=seed, which=stage)
+    fake, real = judge.outputs(made.images), judge.features(reference.images)
+    right = (fake.logits.argmax(1) == made.labels).double()
+    accuracy = torch.stack([right[made.labels == c].mean() for c in range(classes)])
+    distances = [
+        kid(fake.features[made.labels == c], real[reference.labels == c]) for c in range(classes)
+    ]
+    return accuracy, torch.tensor(distances, dtype=torch.float64)
+
+
+def _same_latents(run: Run, rows: list[str], seed: int) -> Any:
+    """A row after each experience, a column a class: the same latent throughout."""
+    classes = len(run.class_names)
+    images = [run.sample(classes, seed=seed, which=stage) for stage in range(len(rows))]
+    return grid(torch.cat(images), classes, row_labels=rows)
