@@ -7,9 +7,10 @@ from torch import Tensor
 
 from fewgan.data.imageset import ImageSet
 from fewgan.files import write_json
+from fewgan.metrics.accuracy import accuracy
 from fewgan.metrics.continual import continual
 from fewgan.metrics.extractors import Extractor
-from fewgan.metrics.kid import kid
+from fewgan.metrics.intra_class import Labelled, intra_class_kid
 from fewgan.report.grids import grid, save_png
 from fewgan.report.matrix import matrix
 from fewgan.training import selection
@@ -38,10 +39,9 @@ def measure_stream(
     parts = selection.stream(run.folder.read_splits())
     whole = not run.folder.experience(0).exists()  # shown together: one state, the last
     stages: list[Any] = ["last"] * (len(parts) + 1) if whole else list(range(len(parts) + 1))
-    seen = dict.fromkeys(stages)
-    for stage in seen:
-        seen[stage] = _by_class(run, stage, reference, judge, each, seed)
-    right, distance = (torch.stack([seen[s][i] for s in stages]) for i in (0, 1))  # type: ignore[index]
+    real = Labelled(judge.features(reference.images), reference.labels)
+    seen = {stage: _by_class(run, stage, real, judge, each, seed) for stage in set(stages)}
+    right, distance = (torch.stack([seen[stage][i] for stage in stages]) for i in (0, 1))
     scores = torch.stack([right[:, classes].mean(1) for classes in parts], 1)
     distances = torch.stack([distance[:, classes].mean(1) for classes in parts], 1)
     names = [[run.class_names[c] for c in part] for part in parts]
@@ -76,18 +76,15 @@ def measure_stream(
 
 
 def _by_class(
-    run: Run, stage: Any, reference: ImageSet, judge: Extractor, each: int, seed: int
+    run: Run, stage: Any, real: Labelled, judge: Extractor, each: int, seed: int
 ) -> tuple[Tensor, Tensor]:
     """Share of images that the judge finds right, and KID, of each class: float64 [K] both."""
     classes = len(run.class_names)
     made = run.imageset(each * classes, seed=seed, which=stage)
-    fake, real = judge.outputs(made.images), judge.features(reference.images)
-    right = (fake.logits.argmax(1) == made.labels).double()
-    accuracy = torch.stack([right[made.labels == c].mean() for c in range(classes)])
-    distances = [
-        kid(fake.features[made.labels == c], real[reference.labels == c]) for c in range(classes)
-    ]
-    return accuracy, torch.tensor(distances, dtype=torch.float64)
+    judged = judge.outputs(made.images)
+    recalls = accuracy(judged.logits, made.labels).per_class
+    fake = Labelled(judged.features, made.labels)
+    return recalls, intra_class_kid(fake, real, classes).per_class
 
 
 def _same_latents(run: Run, rows: list[str], seed: int) -> Any:
