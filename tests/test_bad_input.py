@@ -104,7 +104,7 @@ CASES = {
     "unknown metric": ("evaluate run --data digits --metrics fdi", "did you mean 'fid'"),
     "unknown extractor": ("evaluate run --data digits --extractor incption", "'inception'"),
     "no Inception": ("evaluate run --data digits --extractor inception", "weights"),
-    "other classes": ("evaluate run --data good", "has no class '0'"),
+    "other classes": ("evaluate run --data good", "has no images of class '0'"),
     "compare unevaluated": ("compare run good", "good"),
     "report of no run": ("report good", "good"),
 }  # fmt: skip

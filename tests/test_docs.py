@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import fewgan
-from fewgan import cli
+from fewgan import cli, methods
 from fewgan.files import read_tensors
 from fewgan.training.run import Run
 
@@ -71,14 +71,18 @@ COMMANDS = [
 
 def parse(words: list[str]) -> None:
     """Let the command line's own parser judge the words, without running anything."""
-    if words[0] != "train":
-        cli.app.parse_args(words, exit_on_error=False, print_error=False)
-        return
-    tokens = words[1:]
-    named = tokens and not tokens[0].startswith("-")
-    name = tokens.pop(0) if named else cli.train._method_of_config(tokens)
-    if name:
-        cli.train._train_app(name).parse_args(tokens, exit_on_error=False, print_error=False)
+    parser, tokens = cli.app, words
+    if words[0] == "adapt" and len(words) > 3:
+        kind = methods.find(words[2]).onto(methods.find("acgan"))
+        parser, tokens = cli.train._parser("adapt", "", kind, print), words[3:]
+    elif words[0] == "train":
+        tokens = words[1:]
+        named = tokens and not tokens[0].startswith("-")
+        name = tokens.pop(0) if named else cli.train._method_of_config(tokens)
+        if not name:
+            return
+        parser = cli.train._parser("train", "", methods.find(name), print)
+    parser.parse_args(tokens, exit_on_error=False, print_error=False)
 
 
 @pytest.mark.parametrize("words", COMMANDS)

@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from fewgan import data as datasets
+    from fewgan.api import adapt as adapt
     from fewgan.api import load as load
     from fewgan.api import resume as resume
     from fewgan.api import train as train
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "train": "fewgan.api",
+    "adapt": "fewgan.api",
     "resume": "fewgan.api",
     "load": "fewgan.api",
     "evaluate": "fewgan.benchmark.evaluation",
@@ -31,7 +33,7 @@ _PUBLIC = {
     "Run": "fewgan.training.run",
     "datasets": "fewgan.data",
 }
-__all__ = ["Run", "datasets", "evaluate", "load", "resume", "run_protocol", "train"]
+__all__ = ["Run", "adapt", "datasets", "evaluate", "load", "resume", "run_protocol", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,10 +14,11 @@ from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
 from fewgan import __version__, methods
+from fewgan import data as datasets
 from fewgan.data.imageset import ImageSet
 from fewgan.data.splits import Division
 from fewgan.errors import InputError, invalid, unknown
-from fewgan.methods.base import Method
+from fewgan.methods.base import Learned, Method
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.precision import resolve, set_precision
 from fewgan.outputs import picture_of
@@ -31,6 +32,8 @@ from fewgan.training.loop import Listener, Trainer, check_world
 from fewgan.training.progress import Bar, Tracker, check_tracker
 from fewgan.training.run import Run
 from fewgan.training.settings import DEFAULT_STEPS, RunConfig, RunSettings
+
+NO_DATA = "no data were named: give --data NAME or --data FOLDER"
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
@@ -73,13 +76,73 @@ def train(
         # Processors differ: one process chooses for all of them, and for every resume.
         precision = engine.share(resolve(config.precision, engine.device))
         set_precision(model, precision)
-        if config.warm_start:
-            _warm_start(model, config.warm_start)
+        _begin_with(model, config)
         if engine.main:
             described = describe(model, config, images, division) | {"precision": precision}
             RunFolder.create(path, config, described, division)
         engine.wait()
         return _fit(RunFolder(path), config, model, images, engine, progress, division)
+
+
+def adapt(
+    run: Run | str | Path,
+    method: str | type[Method],
+    data: str | None = None,
+    *,
+    out: str | Path | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> Run:
+    """Go on from a trained run, with other images, and return the new run.
+
+    A method that keeps learning adds the classes of `data` to those that the run knows: all of
+    them as one experience, or those of `classes`, or a `stream`. It wraps the run's own GAN.
+
+    Args:
+        run: The run to go on from, or its folder; it is left as it is.
+        method: A method's name (see `fewgan methods`) or its class.
+        data: A named data set or a folder of images.
+        out: The new run folder; `runs/<method>-<data>-<time>` when left out.
+        progress: Show a bar on standard error.
+        **settings: Any field of `RunSettings` and of the method's `Settings`; the run's networks
+            and the size of its images are kept.
+
+    Raises:
+        InputError: Something that was asked for cannot be done.
+        Interrupted: Ctrl-C; the state is saved, and `resume` goes on.
+    """
+    source = run if isinstance(run, Run) else Run(run)
+    kind = onto(source, method)
+    theirs, own = source.model["settings"], kind.Settings.model_fields
+    inherited = {name: theirs[name] for name in own if name in theirs}
+    inherited |= {"size": source.spec.size, "channels": source.spec.channels}
+    if kind.streams and settings.get("stream") is None:
+        chosen = settings.pop("classes", None)
+        settings["stream"] = chosen or ",".join(_classes_of(data, source, settings))
+    given = {"data": data, "source": str(source.path), **inherited, **settings}
+    return train(kind, out=out, progress=progress, **given)
+
+
+def onto(source: Run, method: str | type[Method]) -> type[Method]:
+    """The method as it goes on from a run: one that wraps a GAN wraps the run's.
+
+    Raises:
+        InputError: There is no such method, or it cannot go on from this run.
+    """
+    return methods.find(method).onto(methods.find(source.model["method"]))
+
+
+def _classes_of(name: str | None, source: Run, settings: dict[str, Any]) -> list[str]:
+    """The classes of the images, which a method that keeps learning adds to those of the run."""
+    if name is None:
+        raise InputError(NO_DATA)
+    skip = settings.get("skip_corrupt", False)
+    images = datasets.load(name, "train", size=source.spec.size, skip_corrupt=skip)
+    named = [c for c, count in zip(images.class_names, images.counts(), strict=True) if count]
+    unclear = [c for c in named if "," in c or "/" in c]
+    if unclear:
+        raise InputError(f"class {unclear[0]!r} cannot stand in a stream: rename its folder")
+    return named
 
 
 def resume(path: str | Path, *, progress: bool = True) -> Run:
@@ -99,8 +162,8 @@ def resume(path: str | Path, *, progress: bool = True) -> Run:
     with _seeded(config.seed):
         model = build(kind, config, images, engine)
         set_precision(model, described.get("precision", "fp32"))
-        if config.warm_start and not folder.last.exists():
-            _warm_start(model, config.warm_start)
+        if not folder.last.exists():
+            _begin_with(model, config)
         return _fit(folder, config, model, images, engine, progress, division)
 
 
@@ -141,15 +204,29 @@ def make_config(kind: type[Method], values: dict[str, Any]) -> RunConfig:
         if name not in own and name not in general:
             raise unknown("setting", name, [*general, *own])
     if values.get("data") is None:
-        raise InputError("no data were named: give --data NAME or --data FOLDER")
+        raise InputError(NO_DATA)
     settings = _validate(kind.Settings, {k: v for k, v in values.items() if k in own})
     rest = {k: v for k, v in values.items() if k in general}
     rest["data"] = str(rest["data"])
     _check_stream(kind, rest)
     if rest.get("steps") is None and rest.get("minutes") is None:
         rest["steps"] = DEFAULT_STEPS
-    fixed = {"fewgan": __version__, "method": kind.name, "settings": settings.model_dump()}
+    fixed: dict[str, Any] = {"fewgan": __version__, "method": kind.name}
+    fixed |= {"settings": settings.model_dump(), "known": _known(kind, rest.get("source"))}
     return _validate(RunConfig, {**fixed, **rest})
+
+
+def _known(kind: type[Method], source: str | None) -> tuple[str, ...]:
+    """The classes of the source that a method keeps, beside those that it learns."""
+    if not (source and kind.streams):
+        return ()
+    run = Run(source)
+    if not run.class_names:
+        raise InputError(
+            f"{source} knows no classes, and {kind.name} adds classes to those of a run: "
+            "train a conditional method first"
+        )
+    return run.class_names
 
 
 def _check_stream(kind: type[Method], values: dict[str, Any]) -> None:
@@ -190,7 +267,8 @@ def read_config(path: str | Path) -> dict[str, Any]:
     own = content.pop("settings", None) or {}
     if not isinstance(own, dict):
         raise InputError(f"--config {path}: 'settings' must be a mapping of name to value")
-    content.pop("fewgan", None)
+    for written in ("fewgan", "known"):  # which is worked out anew
+        content.pop(written, None)
     return {**content, **own}
 
 
@@ -299,6 +377,17 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
     finally:
         checkpoint.load_rng_state(*before)
+
+
+def _begin_with(method: Method, config: RunConfig) -> None:
+    """Put in what other runs have learned, where the settings name any."""
+    if config.source:
+        run = Run(config.source)
+        sampler, (tensors, _) = run.sampler("best").state_dict(), checkpoint.read(run.folder.best)
+        learned = Learned(sampler, checkpoint.within("method", tensors), len(run.class_names))
+        method.adopt(learned)
+    if config.warm_start:
+        _warm_start(method, config.warm_start)
 
 
 def _warm_start(method: Method, source: str) -> None:

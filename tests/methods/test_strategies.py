@@ -1,6 +1,7 @@
 """Strategies of continual learning: what each is fed, what it holds, and what it may look at."""
 
 import copy
+import hashlib
 import json
 
 import pytest
@@ -12,6 +13,7 @@ from fewgan import methods
 from fewgan.cli import main
 from fewgan.data.feed import Feed
 from fewgan.files import read_tensors
+from fewgan.methods.modulators import WeightModulator
 from fewgan.methods.strategy import Replay
 from fewgan.networks.build import ImageSpec
 
@@ -135,7 +137,7 @@ def test_a_buffer_is_drawn_once_an_experience_and_then_kept():
 
 
 def test_without_earlier_classes_a_strategy_is_the_gan_itself():
-    for name in set(STRATEGIES) - {"dgr"}:
+    for name in set(STRATEGIES) - {"dgr", "modulators"}:
         strategy, plain = make(name), make("2ngan", norm="instance")
         strategy.begin(feed_of(0, 1), strategy.sampler)
         for model in (strategy, plain):
@@ -244,6 +246,99 @@ def test_online_information_adds_up():
             assert sum(f.sum() for f in now.values()) == pytest.approx(
                 2 * sum(f.numel() for f in now.values()), rel=1e-4
             )
+
+
+# --- modulators ---------------------------------------------------------------------------------
+
+
+def shaken(module):
+    """Every parameter moved at random."""
+    with torch.no_grad():
+        for value in module.parameters():
+            value.add_(0.1 * torch.randn_like(value))
+
+
+def test_the_first_experience_is_the_gan_itself_and_the_next_begins_there():
+    strategy, plain = make("modulators"), make("2ngan", norm="instance")
+    strategy.begin(feed_of(0, 1), strategy.sampler)
+    for model in (strategy, plain):
+        torch.manual_seed(1)
+        model.step(feed_of(0, 1))
+    theirs = plain.state_dict()
+    for name, value in strategy.learner.state_dict().items():
+        if "modulators" not in name and not name.endswith("number"):
+            assert torch.equal(value, theirs[name.replace("generator.base", "generator")]), name
+    strategy.begin(feed_of(2), copy.deepcopy(strategy.sampler))
+    z, y = torch.randn(3, 8), torch.tensor([2, 2, 2])
+    assert strategy.sampler.number.tolist() == [0, 0, 1, 0]
+    assert torch.equal(strategy.sampler(z, y), plain.generator(z, y))
+
+
+@pytest.mark.parametrize(("shape", "taps"), [((5, 3, 4, 4), (2, 3)), ((5, 3), (1,))])
+def test_a_weight_is_normalised_then_scaled_and_shifted_as_in_the_paper(shape, taps):
+    weight, modulator = torch.randn(shape), WeightModulator(torch.empty(shape), 0)
+    shaken(modulator)
+    std = weight.std(taps, correction=0, keepdim=True)
+    mean = weight.mean(taps, keepdim=True)
+    gamma = std + modulator.scale().view_as(std)
+    beta = mean + modulator.shift().view_as(mean)
+    assert torch.allclose(modulator(weight), gamma * (weight - mean) / std + beta, atol=1e-6)
+
+
+def test_a_pointwise_kernel_is_only_shifted():
+    weight, modulator = torch.randn(5, 3, 1, 1), WeightModulator(torch.empty(5, 3, 1, 1), 0)
+    shaken(modulator)
+    assert torch.allclose(modulator(weight)[:, :, 0, 0], weight[:, :, 0, 0] + modulator.shift())
+
+
+def test_changes_of_low_rank_are_of_low_rank_and_smaller():
+    modulator = WeightModulator(torch.empty(8, 6, 4, 4), 2)
+    assert not modulator.shift().any()
+    shaken(modulator)
+    assert torch.linalg.matrix_rank(modulator.shift()) == 2
+    assert sum(p.numel() for p in modulator.parameters()) == 2 * 2 * (8 + 6)
+
+
+@pytest.mark.parametrize("gan", ["2ngan", "acgan", "sngan-projection", "tacgan"])
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+@pytest.mark.parametrize("keep_moments", [False, True])
+def test_an_experience_changes_its_own_modulator_and_nothing_else(gan, norm, keep_moments):
+    strategy = learned(f"modulators:{gan}", norm=norm, keep_moments=keep_moments)
+    strategy.step(feed_of(2))
+    strategy.begin(feed_of(3), copy.deepcopy(strategy.sampler))
+    before = copy.deepcopy(strategy.sampler.state_dict())
+    strategy.step(feed_of(3))
+    moved = {k for k, v in strategy.sampler.state_dict().items() if not torch.equal(v, before[k])}
+    assert moved
+    assert all(name.startswith("modulators.1.") for name in moved)
+
+
+def test_images_of_mixed_experiences_are_those_of_each():
+    sampler = make("modulators").sampler
+    sampler.number.copy_(torch.tensor([0, 2, 1, 0]))
+    shaken(sampler)
+    z, y = torch.randn(9, 8), torch.tensor([1, 2, 0, 3, 2, 1, 1, 0, 2])
+    drawn = sampler(z, y)
+    for i in range(9):
+        assert torch.allclose(drawn[i], sampler(z[i : i + 1], y[i : i + 1])[0], atol=1e-5)
+    assert not torch.allclose(drawn, sampler.base(z, y), atol=1e-3)
+
+
+def test_what_was_learned_comes_back_bit_by_bit(tmp_path):
+    given = {"stream": "1,0/2/3", "steps": 4} | SMALL
+    run = fewgan.train("modulators", "digits", out=tmp_path / "r", **given)
+
+    def fingerprint(label, learned):
+        images = run.sample(8, label=label, which=learned)
+        return hashlib.sha256(images.numpy().tobytes()).hexdigest()
+
+    for label, since in ((0, 1), (1, 1), (2, 2)):
+        prints = {fingerprint(label, learned) for learned in range(since, 4)}
+        assert len(prints) == 1, label
+        assert fingerprint(label, since - 1) not in prints
+    kept = [run.about[learned].get("bytes_kept") for learned in range(1, 4)]
+    each = sum(p.nbytes for p in run.sampler(3).modulators[0].parameters())
+    assert kept == [0, each, 2 * each]
 
 
 # --- experiences --------------------------------------------------------------------------------

@@ -123,10 +123,15 @@ def real_images(run: Run, name: str) -> RealImages:
     train = selection.training_images(source, division)
     size = run.spec.size
     if data.has_test_split(name):
-        reference = data.load(name, "test", size=size)
-        judge = _shared(data.load(name, "train", size=size), train.class_names, name)
+        reference, judge = (
+            data.load(name, split, size=size, channels=config.channels)
+            for split in ("test", "train")
+        )
+        judge = _shared(judge, train.class_names, name)
     else:
-        reference, judge = data.load(name, "train", size=size), train
+        reference = data.load(name, "train", size=size, channels=config.channels)
+        reference = reference.after(config.known) if config.known else reference
+        judge = train
         if reference.digest == division.digest:
             if "holdout" not in division.parts or not len(division.indices("holdout")):
                 raise InputError(
@@ -147,9 +152,13 @@ def _shared(images: ImageSet, class_names: tuple[str, ...], name: str) -> ImageS
     """The images of the classes that were trained on, numbered as the model does."""
     if not class_names or not images.class_names:
         return images
-    missing = [c for c in class_names if c not in images.class_names]
+    counts = dict(zip(images.class_names, images.counts(), strict=True))
+    missing = [c for c in class_names if not counts.get(c)]
     if missing:
-        raise InputError(f"{name} has no class {missing[0]!r}, which the run was trained on")
+        raise InputError(
+            f"{name} has no images of class {missing[0]!r}, which the run knows: "
+            "give data that have them all"
+        )
     places = [images.class_names.index(c) for c in class_names]
     return selection.as_model(images.of_classes(places), places)
 

@@ -1,5 +1,6 @@
 """Measure a run on a stream: what was known after each experience, and what was kept of it."""
 
+import math
 from typing import Any
 
 import torch
@@ -32,13 +33,17 @@ def measure_stream(
         seed: Of the latents, which are the same after every experience.
 
     Returns:
-        `experiences` (names of their classes), `accuracy` and `kid` ([T + 1][K]: after so many
+        `experiences` (names of their classes; the first one is what a run knew that this one goes
+        on from), `accuracy` and `kid` ([T + 1][K]: after so many
         experiences, of each class), `figures` over experiences, `bytes_kept` and `seconds` by
         experience, and the `card`.
     """
     parts = selection.stream(run.folder.read_splits())
     whole = not run.folder.experience(0).exists()  # shown together: one state, the last
     stages: list[Any] = ["last"] * (len(parts) + 1) if whole else list(range(len(parts) + 1))
+    known = len(run.folder.read_config().known)
+    if known:  # before the stream they were learned already, as its first experience
+        parts, stages = [list(range(known)), *parts], [0, *stages]
     real = Labelled(judge.features(reference.images), reference.labels)
     seen = {stage: _by_class(run, stage, real, judge, each, seed) for stage in set(stages)}
     right, distance = (torch.stack([seen[stage][i] for stage in stages]) for i in (0, 1))
@@ -51,9 +56,9 @@ def measure_stream(
         "accuracy": right.tolist(),
         "kid": distance.tolist(),
         "figures": {
-            "accuracy": continual(scores)._asdict(),
+            "accuracy": _figures(scores),
             # A distance is better low, so that its negative is the score: forgetting is growth.
-            "kid": continual(-distances)._asdict() | {"final": float(distances[-1].mean())},
+            "kid": _figures(-distances) | {"final": float(distances[-1].mean())},
         },
         "bytes_kept": [a.get("bytes_kept", 0) for a in about],
         "seconds": [a["seconds"] for a in about],
@@ -69,10 +74,18 @@ def measure_stream(
     write_json(run.path / "stream.json", result)
     titles = [", ".join(part) for part in names]
     rows = ["before", *(f"after {title}" for title in titles)]
-    save_png(matrix(scores, rows, titles), run.folder.samples / "stream-accuracy.png")
+    shown = slice(1 if known else 0, None)  # of what is known there is no before
+    picture = matrix(scores[shown], rows[shown], titles)
+    save_png(picture, run.folder.samples / "stream-accuracy.png")
     if not whole:
-        save_png(_same_latents(run, rows, seed), run.folder.samples / "stream.png")
+        picture = _same_latents(run, stages[shown], rows[shown], seed)
+        save_png(picture, run.folder.samples / "stream.png")
     return result
+
+
+def _figures(scores: Tensor) -> dict[str, float]:
+    """Those that the stream is long enough for: of one experience nothing is transferred."""
+    return {k: v for k, v in continual(scores)._asdict().items() if math.isfinite(v)}
 
 
 def _by_class(
@@ -87,8 +100,8 @@ def _by_class(
     return recalls, intra_class_kid(fake, real, classes).per_class
 
 
-def _same_latents(run: Run, rows: list[str], seed: int) -> Any:
+def _same_latents(run: Run, stages: list[int], rows: list[str], seed: int) -> Any:
     """A row after each experience, a column a class: the same latent throughout."""
     classes = len(run.class_names)
-    images = [run.sample(classes, seed=seed, which=stage) for stage in range(len(rows))]
+    images = [run.sample(classes, seed=seed, which=stage) for stage in stages]
     return grid(torch.cat(images), classes, row_labels=rows)

@@ -1,8 +1,8 @@
 """Training and going on with it. The settings of a method, pydantic models, become its flags."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
@@ -10,6 +10,9 @@ from fewgan import methods
 from fewgan.cli.base import Json, app, display
 from fewgan.errors import InputError
 from fewgan.training.settings import RunSettings
+
+if TYPE_CHECKING:
+    from fewgan.methods.base import Method
 
 DEFAULTS = RunSettings()
 
@@ -27,7 +30,42 @@ def train(*tokens: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None
         name = _method_of_config(tokens)
     else:
         tokens = tokens[1:]
-    _train_app(name)(list(tokens))
+    if not name:
+        _parser("train METHOD", train.__doc__)(list(tokens))
+        return
+
+    def run(**given: Any) -> Any:
+        from fewgan import api
+
+        return api.train(name, **given)
+
+    _parser(f"train {name}", train.__doc__, methods.find(name), run)(list(tokens))
+
+
+@app.command(help_flags=[], version_flags=[])
+def adapt(*tokens: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
+    """Go on from the trained run RUN by METHOD, with the images of --data; RUN stays as it is.
+
+    Example: `fewgan adapt runs/acgan-mnist mergan-ra --data letters --steps 500`
+
+    A method that keeps learning adds the classes of --data to those that RUN knows.
+    `fewgan adapt RUN METHOD --help` shows every setting.
+    """
+    words = [word for word in tokens[:2] if not word.startswith("-")]
+    if len(words) < 2:
+        if not {"--help", "-h"} & set(tokens):
+            raise InputError("name a run and a method: fewgan adapt RUN METHOD --data FOLDER")
+        _parser("adapt RUN METHOD", adapt.__doc__)(list(tokens))
+        return
+    from fewgan import api
+
+    source = api.load(words[0])
+
+    def run(**given: Any) -> Any:
+        return api.adapt(source, words[1], **given)
+
+    kind = api.onto(source, words[1])
+    _parser(f"adapt RUN {words[1]}", adapt.__doc__, kind, run)(list(tokens[2:]))
 
 
 def _method_of_config(tokens: Sequence[str]) -> str:
@@ -44,11 +82,16 @@ def _method_of_config(tokens: Sequence[str]) -> str:
     return str(method)
 
 
-def _train_app(name: str) -> App:
-    """The parser for one method: the run's settings and the method's own, as flags."""
+def _parser(
+    words: str,
+    text: str | None,
+    kind: "type[Method] | None" = None,
+    run: Callable[..., Any] | None = None,
+) -> App:
+    """The parser of a command that trains: the run's settings and the method's own, as flags."""
     inner = App(
-        name=f"fewgan train {name or 'METHOD'}",
-        help=train.__doc__,
+        name=f"fewgan {words}",
+        help=text,
         help_format="markdown",
         version_flags=[],
         result_action="return_value",
@@ -58,16 +101,15 @@ def _train_app(name: str) -> App:
     )
     general = Parameter(name="*", group=Group("Run", sort_key=1))
 
-    if not name:
+    if kind is None or run is None:
 
         @inner.default
         def overview(run: Annotated[RunSettings, general] = DEFAULTS) -> None: ...
 
         return inner
-    kind = methods.find(name)
-    own = Parameter(name="*", group=Group(f"Settings of {name}", sort_key=2))
+    own = Parameter(name="*", group=Group(f"Settings of {kind.name}", sort_key=2))
     settings: Any = kind.Settings
-    defaults = settings()
+    defaults, start = settings(), run
 
     def main(
         *,
@@ -83,7 +125,7 @@ def _train_app(name: str) -> App:
         values.pop("method", None)
         for given in (run, method):
             values |= given.model_dump(exclude_unset=True)
-        display(api.summary(api.train(kind, out=out, **values)), as_json)
+        display(api.summary(start(out=out, **values)), as_json)
 
     inner.default(main)
     return inner

@@ -91,6 +91,21 @@ class ImageSet:
         wanted = torch.tensor(list(classes), device=self.labels.device)
         return self.take(torch.isin(self.labels, wanted).nonzero().flatten())
 
+    def after(self, names: Sequence[str]) -> "ImageSet":
+        """The same images where the classes `names` are counted first, whether they are here.
+
+        Raises:
+            InputError: The images have no classes.
+        """
+        if not self.class_names:
+            raise InputError(
+                f"{self.name} has no classes, and new ones must be told from those that are known: "
+                "put the images in one sub-folder a class"
+            )
+        every = tuple(dict.fromkeys([*names, *self.class_names]))
+        place = torch.tensor([every.index(name) for name in self.class_names])
+        return replace(self, labels=place.to(self.labels.device)[self.labels], class_names=every)
+
     def to(self, device: torch.device | str) -> "ImageSet":
         """The same set with its tensors on `device`."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))

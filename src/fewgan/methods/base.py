@@ -1,6 +1,6 @@
 """What the training loop asks of a method."""
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +22,17 @@ Updates = Annotated[int, Field(ge=1, le=100)]
 
 Terms = dict[str, Tensor]
 """Named terms of a loss, each a scalar and already weighted; their sum is what is descended."""
+
+
+class Learned(NamedTuple):
+    """What another run has learned, for a method that goes on from there."""
+
+    sampler: dict[str, Tensor]
+    """State of its averaged sampler."""
+    method: dict[str, Tensor]
+    """State of its method."""
+    classes: int
+    """Number of classes that it can be asked for."""
 
 
 class MethodSettings(BaseModel):
@@ -61,6 +72,22 @@ class Method(nn.Module):
             InputError: It wraps nothing.
         """
         raise InputError(f"{cls.name} wraps no other method: leave out :{learner.name}")
+
+    @classmethod
+    def onto(cls, source: "type[Method]") -> "type[Method]":
+        """This way of learning as it goes on from a run of another method.
+
+        Raises:
+            InputError: It begins anew, or that run is nothing to go on from.
+        """
+        raise InputError(f"{cls.name} begins anew: fewgan train {cls.name}")
+
+    def adopt(self, learned: Learned) -> None:
+        """Begin with what another run has learned, of the method that `onto` was given.
+
+        Raises:
+            InputError: Its networks are others than these.
+        """
 
     @classmethod
     def make_sampler(cls, settings: Any, spec: ImageSpec) -> nn.Module:

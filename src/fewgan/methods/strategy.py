@@ -23,10 +23,11 @@ from torch import Tensor, nn
 
 from fewgan.data.feed import Feed
 from fewgan.errors import InputError
-from fewgan.methods.base import Method, MethodSettings, Terms
+from fewgan.methods.base import Learned, Method, MethodSettings, Terms
 from fewgan.methods.gan import GAN
 from fewgan.methods.two_ngan import TwoNGAN
 from fewgan.networks.build import DNorm, ImageSpec
+from fewgan.networks.grow import grow
 from fewgan.networks.labels import Norm
 
 
@@ -76,6 +77,20 @@ class Strategy(Method):
         wrapped: Any = _wrapped  # a class is hashable, whatever its type says
         return wrapped(cls, learner)
 
+    @classmethod
+    def onto(cls, source: type[Method]) -> type[Method]:
+        """This strategy around the GAN of a run, which may have had a strategy itself.
+
+        Raises:
+            InputError: It is shown all images at once, which for the run's classes are gone.
+        """
+        if cls.together:
+            raise InputError(
+                f"{cls.name} needs images of all classes, and a run has none of those it knows: "
+                f"fewgan train {cls.name}"
+            )
+        return cls.over(source.gan if issubclass(source, Strategy) else source)
+
     def __init__(self, settings: Any, spec: ImageSpec) -> None:
         super().__init__(settings, spec)
         self.learner = self.gan(settings, spec)
@@ -100,6 +115,19 @@ class Strategy(Method):
     def sampler(self) -> nn.Module:
         """The wrapped GAN's."""
         return self.learner.sampler
+
+    def adopt(self, learned: Learned) -> None:
+        """Begin with the classes of another run, which come first here, as if just learned."""
+        counts = learned.classes, self.spec.classes
+        theirs = {name.removeprefix("learner."): value for name, value in learned.method.items()}
+        others = {
+            name: value
+            for name, value in self.learner.state_dict().items()
+            if not name.startswith("generator.")  # which is the sampler's, and not its average
+        }
+        grow(others, theirs, *counts)
+        grow(self.sampler.state_dict(), learned.sampler, *counts)
+        self.now[: learned.classes] = True
 
     def begin(self, feed: Feed, averaged: nn.Module) -> None:
         """What was learned is old from here on, and the averaged generator remembers it."""

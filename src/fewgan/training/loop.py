@@ -79,6 +79,7 @@ class Trainer:
         self.folder, self.config, self.method = folder, config, method
         self.engine, self.listeners = engine, listeners
         whole = method.together or not stream
+        self.streaming = not whole
         self.stream = [images] if whole else [images.of_classes(classes) for classes in stream]
         self.steps_each = config.steps
         if config.steps and whole and stream:
@@ -178,7 +179,7 @@ class Trainer:
             self.log = Log(self.folder.log_file, meta["log"])
         self.engine.wait()
         if not self.folder.last.exists():
-            if len(self.stream) > 1:
+            if self.streaming:
                 self._keep(0)
             self.save()  # from here on, a missing checkpoint is a lost one
 
@@ -293,15 +294,14 @@ class Trainer:
         self._guard()
         check: Check = self.monitor.check(self.ema.module, self.share)
         # Of a stream the figure sees the present classes only: by it, to forget would be best.
-        streaming = len(self.stream) > 1
-        best = better(None if streaming else self.best, self.step, check)
+        best = better(None if self.streaming else self.best, self.step, check)
         self.best = best or self.best
         values = {"kid": check.kid, "kid_error": check.kid_error, "diversity": check.diversity}
         values |= {"diversity_min": check.diversity_min, "best": bool(best)}
         line = self._write(values, check.alarm)
         if best:
             self.save(path_is_best=True)
-        if streaming and self.within >= 1:
+        if self.streaming and self.within >= 1:
             self._keep(self.experience + 1)
         labels = self._picture_labels()
         pictures = self.monitor.generate(self.ema.module)[: len(labels)].cpu()

@@ -13,14 +13,18 @@ from fewgan.training.settings import RunConfig
 
 
 def load_source(settings: RunConfig) -> ImageSet:
-    """Everything that the data set offers for training, before any choice."""
-    return data.load(
+    """Everything that the data set offers for training, before any choice.
+
+    Where a run goes on from another whose classes it keeps, those are counted first.
+    """
+    images = data.load(
         settings.data,
         "train",
         size=settings.size,
         channels=settings.channels,
         skip_corrupt=settings.skip_corrupt,
     )
+    return images.after(settings.known) if settings.known else images
 
 
 def choose(settings: RunConfig, source: ImageSet) -> Division:
@@ -40,8 +44,9 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
     stream: tuple[tuple[int, ...], ...] = ()
     if settings.stream is not None:
         stream = splits.experiences(settings.stream, source.class_names, settings.order_seed)
-        classes = sorted(index for part in stream for index in part)
-        kept = kept[torch.isin(source.labels, torch.tensor(classes))]
+        shown = [index for part in stream for index in part]
+        classes = sorted({*range(len(settings.known)), *shown})
+        kept = kept[torch.isin(source.labels, torch.tensor(shown))]
     elif settings.classes is not None:
         wanted = [name.strip() for name in settings.classes.split(",") if name.strip()]
         classes = sorted({class_index(source.class_names, name) for name in wanted})

@@ -55,6 +55,8 @@ class RunSettings(BaseModel):
     """Steps between two checks: sample grid, keep-best figure, collapse alarm, checkpoint."""
     check_images: int = Field(1000, ge=16)
     """Images generated for the keep-best figure and the collapse alarm."""
+    source: str | None = None
+    """The run to go on from; `fewgan adapt` fills it in."""
     warm_start: str | None = None
     """A run whose weights to begin with, as far as names and shapes agree."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -74,5 +76,7 @@ class RunConfig(RunSettings):
     """Version that made the run."""
     method: str
     """Name of the method."""
+    known: tuple[str, ...] = ()
+    """Classes of the source that are kept, which the model counts first."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """The method's own settings."""
