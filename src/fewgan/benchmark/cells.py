@@ -108,7 +108,7 @@ def _train(cell: Cell) -> Record:
         run = api.resume(cell.folder, progress=False)
     else:
         record_file(cell).unlink(missing_ok=True)  # of an attempt that failed before it began
-        values = _flat(cell.config.model_dump(exclude={"fewgan", "method"}))
+        values = _flat(cell.config.model_dump(exclude={"fewgan", "method", "known"}))
         run = api.train(cell.config.method, out=cell.folder, progress=False, **values)
     run.sampler("last")
     return {

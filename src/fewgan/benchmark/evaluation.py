@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from fewgan import data
-from fewgan.benchmark.stream import measure_stream
+from fewgan.benchmark.stream import measure_stream, stream_figures
 from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
 from fewgan.files import write_json
@@ -95,6 +95,7 @@ def evaluate(
         if selection.stream(run.folder.read_splits()) and run.class_names:
             judge = eyes if eyes.class_names == run.class_names else _judge(real, seed, bars)
             stream = measure_stream(run, reference, judge, seed=seed)
+            figures += stream_figures(stream, figures[0].card) if figures else []
     result: dict[str, Any] = {
         "data": data,
         "checkpoint": which,

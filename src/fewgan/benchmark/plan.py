@@ -32,7 +32,7 @@ class Cell:
 
     Attributes:
         label: Name of the method's entry in the protocol.
-        data: Data set.
+        data: Name of the data set's entry in the protocol.
         shots: Training images of each class, or `all`.
         seed: Seed of the run.
         config: Settings of the run, resolved and checked.
@@ -80,11 +80,12 @@ def cells(protocol: Protocol, out: Path) -> list[Cell]:
 def _cells(protocol: Protocol, out: Path) -> Iterator[Cell]:
     plan = product(protocol.seeds, protocol.data.items(), protocol.shots, protocol.methods.items())
     for seed, (data, about), shots, (label, entry) in plan:
+        few = None if shots == "all" else shots
         config = _config(
             protocol,
             entry.method or label,
             {**protocol.settings, **about.settings, **entry.settings},
-            {"data": _place(data), "shots": None if shots == "all" else shots, "seed": seed},
+            {"data": _place(about.data or data), "shots": few, "seed": seed},
         )
         measure = {
             "metrics": list(about.metrics or protocol.metrics),
@@ -117,7 +118,7 @@ def _config(
         )
     config = api.make_config(methods.find(method), {**settings, **place, "steps": 1})
     a_step = config.batch_size * int(config.settings.get("d_steps", 1))
-    steps = ceil(protocol.images / a_step)
-    return config.model_copy(
-        update={"steps": steps, "check_every": max(1, ceil(steps / protocol.checks))}
-    )
+    experiences = config.stream.count("/") + 1 if config.stream else 1
+    steps = ceil(protocol.images / a_step / experiences)
+    check_every = max(1, ceil(steps * experiences / protocol.checks))
+    return config.model_copy(update={"steps": steps, "check_every": check_every})

@@ -38,6 +38,8 @@ class MethodEntry(Strict):
 class DataEntry(Strict):
     """A data set with what is particular to it in this protocol."""
 
+    data: str | None = None
+    """Name of the data set, or a folder; the entry's own name when left out."""
     extractor: str | None = None
     """Network that sees the images; what suits the data when left out."""
     weights: Path | None = None
@@ -77,7 +79,8 @@ class Protocol(Strict):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0, 1, 2), min_length=1)
     """Seeds; each cell of the table is a mean over them."""
     images: int = Field(ge=1)
-    """Real images that every discriminator sees: steps x batch x updates a step."""
+    """Real images that every discriminator sees: steps x batch x updates a step, and of a stream
+    in all its experiences together."""
     checks: int = Field(10, ge=1)
     """Checks, spread evenly over a run; the best one is the best checkpoint."""
     n: int = Field(5000, ge=2)

@@ -12,11 +12,18 @@ from fewgan.metrics.accuracy import accuracy
 from fewgan.metrics.continual import continual
 from fewgan.metrics.extractors import Extractor
 from fewgan.metrics.intra_class import Labelled, intra_class_kid
+from fewgan.metrics.suite import Card, Figure
+from fewgan.metrics.table import Better
 from fewgan.report.grids import grid, save_png
 from fewgan.report.matrix import matrix
 from fewgan.training import selection
 from fewgan.training.run import Run
 
+STREAM_FIGURES: dict[str, Better] = {
+    "backward_transfer": "higher",
+    "forward_transfer": "higher",
+    "forgetting_from_best": "lower",
+}
 EACH = 500  # images generated of each class after each experience
 
 
@@ -81,6 +88,28 @@ def measure_stream(
         picture = _same_latents(run, stages[shown], rows[shown], seed)
         save_png(picture, run.folder.samples / "stream.png")
     return result
+
+
+def stream_figures(result: dict[str, Any], card: Card) -> list[Figure]:
+    """What a table shows of a stream beside the figures of its last generator.
+
+    Args:
+        result: What `measure_stream` found.
+        card: How the run's other figures were measured.
+    """
+    found, about = result["figures"]["accuracy"], result["card"]
+    values = {name: (found.get(name), better) for name, better in STREAM_FIGURES.items()}
+    values["bytes_kept"] = (result["bytes_kept"][-1], "lower")
+    card = card.model_copy(
+        update={
+            "metric": "stream",
+            "extractor": about["judge"],
+            "about": about["about"],
+            "n_fake": about["n_fake"],
+            "seed": about["seed"],
+        }
+    )
+    return [Figure(name=n, value=v, better=better, card=card) for n, (v, better) in values.items()]
 
 
 def _figures(scores: Tensor) -> dict[str, float]:
