@@ -55,3 +55,25 @@ def test_of_one_experience_there_is_nothing_to_transfer():
 def test_a_matrix_without_the_row_of_the_untrained_model_is_refused():
     with pytest.raises(ValueError, match=r"\[T \+ 1, T\]"):
         continual(torch.eye(3))
+
+
+def test_equals_avalanche_on_the_same_matrix():
+    """What `Forgetting`, `BWT` and `ForwardTransfer` of Avalanche 0.6.0 answer, keys averaged.
+
+    They were given the diagonal as initial values of the first two, the last row as last ones,
+    the first row as initial and the superdiagonal as previous values of the third. The package
+    cannot be installed beside every build of PyTorch, so that its answers stand here.
+    """
+    scores = torch.tensor(
+        [
+            [0.496, 0.768, 0.088, 0.132],
+            [0.307, 0.634, 0.490, 0.896],
+            [0.456, 0.632, 0.349, 0.402],
+            [0.022, 0.169, 0.294, 0.519],
+            [0.698, 0.800, 0.161, 0.282],
+        ]
+    )
+    found = continual(scores)
+    assert found.forgetting == pytest.approx(-0.142, abs=1e-6)
+    assert found.backward_transfer == pytest.approx(0.142, abs=1e-6)
+    assert found.forward_transfer == pytest.approx(0.171333, abs=1e-6)
