@@ -42,7 +42,7 @@ FONT: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Chart:
-    """One small chart over training steps.
+    """One small chart over training steps, or whatever `unit` says.
 
     Attributes:
         title: What is drawn, and its unit.
@@ -51,6 +51,7 @@ class Chart:
         level: A value to draw a dotted line at, such as that of real images.
         alarms: Steps to mark.
         from_zero: The axis begins at zero, so that heights compare.
+        unit: What the horizontal axis counts.
     """
 
     title: str
@@ -59,6 +60,7 @@ class Chart:
     level: float | None = None
     alarms: Sequence[int] = ()
     from_zero: bool = False
+    unit: str = "step"
 
     def describe(self) -> str:
         """The chart in words, for who cannot see it."""
@@ -67,7 +69,8 @@ class Chart:
             for name, points in self.series.items()
         ]
         best = f"; best {number(self.best[1])} at step {self.best[0]:,.0f}" if self.best else ""
-        return f"{self.title} over training steps: {', '.join(ends)}{best}"
+        over = "training steps" if self.unit == "step" else self.unit
+        return f"{self.title} over {over}: {', '.join(ends)}{best}"
 
 
 # --- which charts -----------------------------------------------------------------------------
@@ -217,7 +220,7 @@ def _dress(axes: "Axes", chart: Chart) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.set_title(chart.title, loc="left", fontsize=10, color=INK, pad=8)
-    axes.set_xlabel("step", color=INK, loc="right")
+    axes.set_xlabel(chart.unit, color=INK, loc="right")
     axes.set_facecolor("none")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(GRID)
