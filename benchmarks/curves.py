@@ -1,10 +1,12 @@
 """Draw the curves of each method's page from the cells of a protocol's table.
 
     python benchmarks/curves.py TABLE [--data mnist] [--out docs/images]
+    python benchmarks/curves.py RUN --name emoji-cyclegan
 
 A picture a method, `OUT/<method>-<data>.png`: the figure that chooses the best checkpoint, the
 variety inside classes, and the losses of the first cell. Entries of one method that differ in
 settings are curves of one chart, each the mean over its seeds; a single entry shows every seed.
+Of a single run, `OUT/<name>.png` has the same curves.
 """
 
 import argparse
@@ -13,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fewgan.report.curves import loss_charts, save_png, shared_charts
+from fewgan.report.curves import loss_charts, metric_charts, save_png, shared_charts
 from fewgan.report.view import RunView
 
 Lines = Sequence[Mapping[str, Any]]
@@ -35,8 +37,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("table", type=Path)
     parser.add_argument("--data", default="mnist")
+    parser.add_argument("--name")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     given = parser.parse_args()
+    if given.name:
+        lines = RunView.read(given.table).lines
+        save_png(metric_charts(lines)[:2] + loss_charts(lines), given.out / f"{given.name}.png")
+        return
     methods: dict[str, dict[str, list[RunView]]] = {}
     for folder in sorted(given.table.glob(f"*/{given.data}/*/*/")):
         if (folder / "model.json").exists():

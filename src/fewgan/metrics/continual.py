@@ -55,6 +55,6 @@ def continual(scores: Tensor) -> Continual:
         final=float(end.mean()),
         backward_transfer=float(backward),
         forward_transfer=float(forward),
-        forgetting=float(-backward),
+        forgetting=float(0 - backward),
         forgetting_from_best=float((best - end)[:-1].mean()),
     )
