@@ -31,7 +31,7 @@ from fewgan.training.folder import RunFolder, check_free
 from fewgan.training.loop import Listener, Trainer, check_world
 from fewgan.training.progress import Bar, Tracker, check_tracker
 from fewgan.training.run import Run
-from fewgan.training.settings import DEFAULT_STEPS, RunConfig, RunSettings
+from fewgan.training.settings import RunConfig, RunSettings
 
 NO_DATA = "no data were named: give --data NAME or --data FOLDER"
 
@@ -113,8 +113,7 @@ def adapt(
     """
     source = run if isinstance(run, Run) else Run(run)
     kind = onto(source, method)
-    theirs, own = source.model["settings"], kind.Settings.model_fields
-    inherited = {name: theirs[name] for name in own if name in theirs}
+    inherited = kind.inherited(source.model["settings"], len(source.class_names))
     inherited |= {"size": source.spec.size, "channels": source.spec.channels}
     if kind.streams and settings.get("stream") is None:
         chosen = settings.pop("classes", None)
@@ -210,7 +209,7 @@ def make_config(kind: type[Method], values: dict[str, Any]) -> RunConfig:
     rest["data"] = str(rest["data"])
     _check_stream(kind, rest)
     if rest.get("steps") is None and rest.get("minutes") is None:
-        rest["steps"] = DEFAULT_STEPS
+        rest["steps"] = kind.steps
     fixed: dict[str, Any] = {"fewgan": __version__, "method": kind.name}
     fixed |= {"settings": settings.model_dump(), "known": _known(kind, rest.get("source"))}
     return _validate(RunConfig, {**fixed, **rest})
@@ -383,8 +382,7 @@ def _begin_with(method: Method, config: RunConfig) -> None:
     """Put in what other runs have learned, where the settings name any."""
     if config.source:
         run = Run(config.source)
-        sampler, (tensors, _) = run.sampler("best").state_dict(), checkpoint.read(run.folder.best)
-        learned = Learned(sampler, checkpoint.within("method", tensors), len(run.class_names))
+        learned = Learned(run.sampler("best"), run.method("best"), len(run.class_names))
         method.adopt(learned)
     if config.warm_start:
         _warm_start(method, config.warm_start)

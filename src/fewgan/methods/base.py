@@ -27,10 +27,10 @@ Terms = dict[str, Tensor]
 class Learned(NamedTuple):
     """What another run has learned, for a method that goes on from there."""
 
-    sampler: dict[str, Tensor]
-    """State of its averaged sampler."""
-    method: dict[str, Tensor]
-    """State of its method."""
+    sampler: nn.Module
+    """Its averaged sampler."""
+    method: "Method"
+    """Its method, with all that it holds."""
     classes: int
     """Number of classes that it can be asked for."""
 
@@ -58,6 +58,8 @@ class Method(nn.Module):
     """Whether it learns a stream of experiences, one after another."""
     together: ClassVar[bool] = False
     """Whether it is shown all experiences of a stream at once, as an upper bound is."""
+    steps: ClassVar[int] = 16000
+    """Updates of the generator when neither steps nor minutes are given."""
     optimizers: dict[str, torch.optim.Optimizer]
 
     def __init__(self, settings: Any, spec: ImageSpec) -> None:
@@ -82,6 +84,16 @@ class Method(nn.Module):
         """
         raise InputError(f"{cls.name} begins anew: fewgan train {cls.name}")
 
+    @classmethod
+    def inherited(cls, settings: dict[str, Any], classes: int) -> dict[str, Any]:
+        """What it takes over of the settings of a run that it goes on from.
+
+        Args:
+            settings: The method's settings of that run.
+            classes: Number of classes that the run can be asked for.
+        """
+        return {name: settings[name] for name in cls.Settings.model_fields if name in settings}
+
     def adopt(self, learned: Learned) -> None:
         """Begin with what another run has learned, of the method that `onto` was given.
 
@@ -103,6 +115,11 @@ class Method(nn.Module):
     def sampler(self) -> nn.Module:
         """The sampler as it is being trained."""
         raise NotImplementedError
+
+    @property
+    def players(self) -> "Method":
+        """Who plays its game: itself, unless it wraps another."""
+        return self
 
     @property
     def bytes_kept(self) -> int:

@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from fewgan.data.feed import Feed
-from fewgan.methods.base import Learned
 from fewgan.methods.strategy import Strategy, StrategySettings
 from fewgan.networks.build import Generator, ImageSpec
+from fewgan.networks.grow import grow
 
 
 class ModulatorsSettings(StrategySettings):
@@ -165,14 +165,12 @@ class Modulators(Strategy):
         """The wrapped GAN's, modulated."""
         return Modulated(cls.gan.make_sampler(settings, spec), settings.rank)
 
-    def adopt(self, learned: Learned) -> None:
-        """Take a run's generator as the base, or base and modulators of one that has them."""
-        theirs = learned.sampler
-        if "number" not in theirs:
-            theirs = {f"base.{name}": value for name, value in theirs.items()}
-        own = self.sampler.state_dict().items()
-        fresh = {name: value.clone() for name, value in own if not name.startswith("base.")}
-        super().adopt(learned._replace(sampler=fresh | theirs))
+    def recollect(self, sampler: nn.Module, old: int, new: int) -> None:
+        """A plain generator becomes the base; of a modulated one the modulators come with it."""
+        theirs, own = sampler.state_dict(), self.sampler
+        into = own.state_dict() if isinstance(sampler, Modulated) else own.base.state_dict()
+        later = [n for n in into if n.startswith("modulators.") and n not in theirs]
+        grow({n: value for n, value in into.items() if n not in later}, theirs, old, new)
 
     def begin(self, feed: Feed, averaged: nn.Module) -> None:
         """Freeze what samples are drawn from, and give new classes a modulator of their own."""

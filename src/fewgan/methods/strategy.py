@@ -119,15 +119,24 @@ class Strategy(Method):
     def adopt(self, learned: Learned) -> None:
         """Begin with the classes of another run, which come first here, as if just learned."""
         counts = learned.classes, self.spec.classes
-        theirs = {name.removeprefix("learner."): value for name, value in learned.method.items()}
+        theirs = learned.method.players.state_dict()
         others = {
             name: value
             for name, value in self.learner.state_dict().items()
             if not name.startswith("generator.")  # which is the sampler's, and not its average
         }
         grow(others, theirs, *counts)
-        grow(self.sampler.state_dict(), learned.sampler, *counts)
+        self.recollect(learned.sampler, *counts)
         self.now[: learned.classes] = True
+
+    def recollect(self, sampler: nn.Module, old: int, new: int) -> None:
+        """Take over a sampler of `old` classes, which are the first of `new` ones here."""
+        grow(self.sampler.state_dict(), sampler.state_dict(), old, new)
+
+    @property
+    def players(self) -> Method:
+        """The wrapped GAN."""
+        return self.learner
 
     def begin(self, feed: Feed, averaged: nn.Module) -> None:
         """What was learned is old from here on, and the averaged generator remembers it."""

@@ -10,6 +10,7 @@ from fewgan import methods
 from fewgan.data.imageset import ImageSet, to_bytes, to_float
 from fewgan.data.resize import fit
 from fewgan.errors import InputError, unknown
+from fewgan.methods.base import Method
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.translation import INTO, Direction, Translator
 from fewgan.training import checkpoint
@@ -59,14 +60,29 @@ class Run:
             method = methods.find(self.model["method"])
             settings = method.Settings.model_validate(self.model["settings"])
             sampler = method.make_sampler(settings, self.spec)
-            try:
-                sampler.load_state_dict(state)
-            except RuntimeError:
-                raise InputError(
-                    f"the weights in {self.path} do not fit its model.json: was a file swapped?"
-                ) from None
+            self._fill(sampler, state)
             self._samplers[which] = sampler.eval().requires_grad_(False)
         return self._samplers[which]
+
+    def method(self, which: Literal["best", "last"] = "best") -> Method:
+        """The method with all that it had learned at a checkpoint, in eval mode on the CPU.
+
+        Raises:
+            InputError: The checkpoint is missing, damaged, or of a method that is not installed.
+        """
+        kind = methods.find(self.model["method"])
+        method = kind(kind.Settings.model_validate(self.model["settings"]), self.spec)
+        tensors, _ = checkpoint.read(getattr(self.folder, which))
+        self._fill(method, checkpoint.within("method", tensors))
+        return method.eval().requires_grad_(False)
+
+    def _fill(self, network: nn.Module, state: dict[str, Tensor]) -> None:
+        try:
+            network.load_state_dict(state)
+        except RuntimeError:
+            raise InputError(
+                f"the weights in {self.path} do not fit its model.json: was a file swapped?"
+            ) from None
 
     def _weights(self, which: Checkpoint) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if which == "best":

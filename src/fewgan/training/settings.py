@@ -7,8 +7,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-DEFAULT_STEPS = 16000
-
 
 class RunSettings(BaseModel):
     """What to train on, for how long, and how to look after the run."""
@@ -38,7 +36,8 @@ class RunSettings(BaseModel):
     label_prior: Literal["uniform", "data"] = "uniform"
     """Labels of generated images while training: all classes alike, or as often as in the data."""
     steps: int | None = Field(None, ge=1)
-    """Updates of the generator; 16000 when neither steps nor minutes are given."""
+    """Updates of the generator; when neither steps nor minutes are given, as many as suit the
+    method: 16000, or 1500 to adapt."""
     minutes: float | None = Field(None, gt=0)
     """Minutes of training; with steps too, whichever ends first."""
     lr_decay: float = Field(1.0, ge=0, le=1)
