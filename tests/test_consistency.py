@@ -91,7 +91,8 @@ def test_method_has_a_recipe_and_a_page_that_runs_it(info):
     assert info.name in recipes
     page = (ROOT / "docs" / "methods" / f"{info.name}.md").read_text(encoding="utf-8")
     assert page.startswith(f"# {info.name}\n")
-    assert f"fewgan train {info.name} " in page
+    command = "fewgan adapt RUN" if info.regime == "adapt" else "fewgan train"
+    assert f"{command} {info.name} " in re.sub(r"adapt runs/\S+", "adapt RUN", page)
     assert info.name in (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -22,7 +22,7 @@ def recipe(request) -> Path:
 def test_settings_are_known_in_range_and_kept(recipe):
     given = api.read_config(recipe)
     kind = methods.find(given.pop("method"))
-    config = api.make_config(kind, given)
+    config = api.make_config(kind, given | ({"source": "runs/any"} if kind.adapts else {}))
     resolved = config.model_dump() | config.settings
     assert {name: resolved[name] for name in given} == given
 
@@ -41,14 +41,27 @@ def test_comment_says_what_to_expect_and_how_long(recipe):
     assert any(word in comment for word in ("second", "minute", "hour"))
 
 
-def test_trains_on_stand_in_data_into_a_run_that_draws(recipe, tmp_path):
-    flags = [word for name, value in TINY.items() for word in (f"--{name}", str(value))]
-    out = tmp_path / "run"
-    assert main(["train", "--config", str(recipe), *flags, "--out", str(out)]) == 0
-    run = fewgan.load(out)
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> str:
+    """A run to adapt."""
+    run = tmp_path_factory.mktemp("source") / "run"
+    fewgan.train("acgan", out=run, progress=False, **{k.replace("-", "_"): TINY[k] for k in TINY})
+    return str(run)
+
+
+def test_trains_on_stand_in_data_into_a_run_that_draws(recipe, source, tmp_path):
     config = api.read_config(recipe)
+    words, tiny = ["train"], TINY
+    if methods.find(config["method"]).adapts:  # networks are the source's
+        words = ["adapt", source, config["method"]]
+        tiny = {name: value for name, value in TINY.items() if "width" not in name}
+    flags = [word for name, value in tiny.items() for word in (f"--{name}", str(value))]
+    out = tmp_path / "run"
+    assert main([*words, "--config", str(recipe), *flags, "--out", str(out)]) == 0
+    run = fewgan.load(out)
     assert run.model["method"] == config["method"]
-    assert run.sample(3).shape == (3, 1, config["size"], config["size"])
+    size = config.get("size", 32)
+    assert run.sample(3).shape == (3, 1, size, size)
     repeated = api.read_config(out / "config.yaml")
     assert (repeated["steps"], repeated["width"]) == (2, 4)  # flags win over the file
     assert repeated["seed"] == config["seed"]

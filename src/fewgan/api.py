@@ -207,6 +207,8 @@ def make_config(kind: type[Method], values: dict[str, Any]) -> RunConfig:
     settings = _validate(kind.Settings, {k: v for k, v in values.items() if k in own})
     rest = {k: v for k, v in values.items() if k in general}
     rest["data"] = str(rest["data"])
+    if kind.adapts and not rest.get("source"):
+        raise InputError(f"{kind.name} goes on from a run: fewgan adapt RUN {kind.name}")
     _check_stream(kind, rest)
     if rest.get("steps") is None and rest.get("minutes") is None:
         rest["steps"] = kind.steps

@@ -27,7 +27,7 @@ def grown(source, method, folder, **settings):
     return fewgan.adapt(source, method, out=folder, **given)
 
 
-STRATEGIES = ["mergan-ra", "mergan-jtr", "jtr+ra", "ewc", "sequential", "modulators"]
+STRATEGIES = ["mergan-ra", "mergan-jtr", "jtr+ra", "sequential", "modulators"]
 
 
 @pytest.mark.parametrize("method", STRATEGIES)

@@ -36,7 +36,8 @@ class RealImages:
         reference: Held out from training.
         train: Trained on.
         judge: What an in-domain classifier is trained on: all of the data set's training split,
-            or, where there is none, the images that the run was trained on.
+            or, where there is none, the images that the run was trained on. Of one class nothing
+            can be learned, and the others of the training split are there too.
     """
 
     reference: ImageSet
@@ -85,8 +86,10 @@ def evaluate(
     fake = run.imageset(n, seed=seed, which=which)
     with progress_bars() if progress else contextlib.nullcontext() as bars:
         name = extractor or _default(run, real)
+        alike = real.judge.class_names == real.reference.class_names
+        test = real.reference if alike else None
         eyes = get_extractor(
-            name, data=real.judge, test=real.reference, weights=weights, seed=seed, progress=bars
+            name, data=real.judge, test=test, weights=weights, seed=seed, progress=bars
         )
         reference, train = _as_run(real.reference, run), _as_run(real.train, run)
         figures = measure(fake, reference, train, metrics or METRICS, eyes, seed=seed, k=k)
@@ -128,7 +131,8 @@ def real_images(run: Run, name: str) -> RealImages:
             data.load(name, split, size=size, channels=config.channels)
             for split in ("test", "train")
         )
-        judge = _shared(judge, train.class_names, name)
+        if len(train.class_names) > 1:  # of one class a classifier learns nothing: all, then
+            judge = _shared(judge, train.class_names, name)
     else:
         reference = data.load(name, "train", size=size, channels=config.channels)
         reference = reference.after(config.known) if config.known else reference
@@ -174,7 +178,7 @@ def _as_run(images: ImageSet, run: Run) -> ImageSet:
 def _default(run: Run, real: RealImages) -> str:
     """The extractor that suits the channels, where it can be made from these images."""
     name = default_extractor(run.spec.channels)
-    return name if real.judge.class_names or name != "in-domain" else "random"
+    return name if len(real.judge.class_names) > 1 or name != "in-domain" else "random"
 
 
 def _judge(real: RealImages, seed: int, progress: Progress | None) -> Extractor:

@@ -58,6 +58,8 @@ class Method(nn.Module):
     """Whether it learns a stream of experiences, one after another."""
     together: ClassVar[bool] = False
     """Whether it is shown all experiences of a stream at once, as an upper bound is."""
+    adapts: ClassVar[bool] = False
+    """Whether it needs a run to go on from."""
     steps: ClassVar[int] = 16000
     """Updates of the generator when neither steps nor minutes are given."""
     optimizers: dict[str, torch.optim.Optimizer]

@@ -135,7 +135,7 @@ class GAN(Method):
         t = self._fade_in()
         for left in reversed(range(self.settings.d_steps)):
             x, y = feed.batch()
-            fake_y, z = feed.labels(), feed.normal(self.settings.latent_dim)
+            fake_y, z = feed.labels(), feed.normal(self.generator.latent_dim)
             # Only the last fakes are used again, by the generator's own update.
             with torch.set_grad_enabled(left == 0):
                 made = self.generator(z, fake_y)

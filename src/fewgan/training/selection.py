@@ -44,9 +44,9 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
     stream: tuple[tuple[int, ...], ...] = ()
     if settings.stream is not None:
         stream = splits.experiences(settings.stream, source.class_names, settings.order_seed)
-        shown = [index for part in stream for index in part]
-        classes = sorted({*range(len(settings.known)), *shown})
-        kept = kept[torch.isin(source.labels, torch.tensor(shown))]
+        new = [index for part in stream for index in part]
+        classes = sorted({*range(len(settings.known)), *new})
+        kept = kept[torch.isin(source.labels, torch.tensor(new))]
     elif settings.classes is not None:
         wanted = [name.strip() for name in settings.classes.split(",") if name.strip()]
         classes = sorted({class_index(source.class_names, name) for name in wanted})
@@ -57,7 +57,12 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
         parts["holdout"], kept = kept[held], kept[rest]
     if settings.shots is not None:
         labels = source.labels[kept]
-        kept = kept[splits.shots(labels, settings.shots, generator, source.class_names)]
+        shown = splits.shots(labels, settings.shots, generator, source.class_names)
+        if "holdout" in parts:  # of few images all others can be held out
+            rest = torch.ones(len(kept), dtype=torch.bool)
+            rest[shown] = False
+            parts["holdout"] = torch.cat([parts["holdout"], kept[rest]]).sort().values
+        kept = kept[shown]
     if len(kept) < 2:
         raise InputError(
             f"{settings.data} leaves {len(kept)} image to train on and 2 are the least: "

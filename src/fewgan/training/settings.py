@@ -28,7 +28,8 @@ class RunSettings(BaseModel):
     shots: int | None = Field(None, ge=1)
     """Only this many images of each class, drawn with the seed."""
     holdout: float = Field(0.2, ge=0, lt=1)
-    """Share of each class held out for evaluation, where the data have no test split themselves."""
+    """Share of each class held out for evaluation, where the data have no test split themselves;
+    with shots, all that is not shown."""
     skip_corrupt: bool = False
     """Leave out images of a folder that cannot be read, instead of refusing the folder."""
     flip: bool | None = None

@@ -1,0 +1,214 @@
+"""Methods that adapt a run to few images: what they begin with, hold, and leave alone."""
+
+import copy
+import signal
+
+import pytest
+import torch
+from scipy.stats import chisquare
+
+import fewgan
+from conftest import make_blobs
+from fewgan import methods
+from fewgan.cli import main
+from fewgan.data.feed import Feed
+from fewgan.losses.fisher import elastic_penalty
+from fewgan.methods.adaptation import Unlabelled
+from fewgan.methods.base import Learned
+from fewgan.networks.build import ImageSpec
+from fewgan.training.loop import Listener
+
+ADAPT = [info.name for info in methods.available().values() if info.regime == "adapt"]
+SOURCES = ["dcgan", "wgan-gp", "acgan", "2ngan", "sngan-projection", "tacgan", "mergan-ra:acgan"]
+SMALL = {"size": 16, "width": 4, "latent_dim": 8, "batch_size": 8}
+QUICK = {"steps": 3, "check_images": 40, "progress": False}
+
+
+def make_source(name, **settings):
+    torch.manual_seed(0)
+    kind = methods.find(name)
+    values = {"width": 4, "latent_dim": 8} | settings
+    method = kind(kind.Settings(**values), ImageSpec(1, 16, 3))
+    with torch.no_grad():
+        for value in method.parameters():
+            value.add_(0.05 * torch.randn_like(value))
+    sampler = copy.deepcopy(method.sampler).eval()
+    return Learned(sampler, method.eval(), sampler.classes)
+
+
+def feed_of(batch=8):
+    return Feed(make_blobs(10, 1), batch, torch.Generator().manual_seed(0))
+
+
+def adapted(name, source="dcgan", **settings):
+    """A method at the beginning of its adaptation, and the source."""
+    learned = make_source(source)
+    kind = methods.find(name).onto(type(learned.method))
+    given = kind.inherited(learned.method.settings.model_dump(), learned.classes) | settings
+    method = kind(kind.Settings(**given), ImageSpec(1, 16, 1)).train()
+    method.adopt(learned)
+    feed = feed_of()
+    method.begin(feed, copy.deepcopy(method.sampler))
+    return method, learned, feed
+
+
+# --- what it begins with ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_at_first_it_draws_what_the_source_draws(source):
+    method, learned, _ = adapted("finetune", source)
+    z = method.sampler.latents(torch.zeros(12), torch.Generator().manual_seed(1))
+    own, y = method.sampler.split(z)
+    assert own.shape == (12, 8)
+    assert (y is None) == (learned.classes == 0)
+    drawn = method.sampler.eval()(z)
+    assert torch.equal(drawn, learned.sampler(own, y))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_discriminator_keeps_its_trunk_and_a_head_that_knows_real_from_fake(source):
+    method, learned, _ = adapted("finetune", source)
+    theirs = learned.method.players.discriminator.state_dict()
+    own = method.discriminator.state_dict()
+    assert all(torch.equal(own[n], theirs[n]) for n in own if n.startswith("trunk."))
+    head = [name for name in own if name.startswith("head.")]
+    assert head
+    kept = all(name in theirs for name in head)
+    assert kept == (source != "2ngan")
+    assert not kept or all(torch.equal(own[n], theirs[n]) for n in head)
+
+
+def test_each_class_of_the_source_has_the_same_share_of_latents():
+    sampler = Unlabelled(make_source("acgan").sampler, 3)
+    z = sampler.latents(torch.zeros(3000), torch.Generator().manual_seed(0))
+    assert z.shape == (3000, 9)
+    assert chisquare(sampler.split(z)[1].bincount(minlength=3)).pvalue > 1e-3
+    ends = torch.tensor([[-40.0], [40.0]]).expand(-1, 9)
+    assert sampler.split(ends)[1].tolist() == [0, 2]
+
+
+def test_an_adapted_run_can_be_adapted_again():
+    first, _, feed = adapted("finetune", "acgan")
+    first.step(feed)
+    learned = Learned(copy.deepcopy(first.sampler).eval(), first, 0)
+    kind = methods.find("finetune").onto(type(first))
+    given = kind.inherited(first.settings.model_dump(), 0)
+    assert given["source_classes"] == 3
+    second = kind(kind.Settings(**given), ImageSpec(1, 16, 1))
+    second.adopt(learned)
+    z = second.sampler.latents(torch.zeros(4), torch.Generator().manual_seed(1))
+    assert torch.equal(second.sampler.eval()(z), learned.sampler(z))
+
+
+@pytest.mark.parametrize("source", ["modulators", "dgr", "infogan", "cdcgan"])
+def test_a_source_that_draws_or_judges_in_a_way_of_its_own_is_refused(source):
+    with pytest.raises(fewgan.errors.InputError):
+        adapted("finetune", source, **({"labels": "none"} if source == "infogan" else {}))
+
+
+# --- what it holds ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ADAPT)
+def test_both_players_learn(name):
+    method, _, feed = adapted(name)
+    before = copy.deepcopy(method.state_dict())
+    terms = method.step(feed)
+    assert {"d/adversarial", "g/adversarial"} <= set(terms)
+    for player in ("generator.", "discriminator."):
+        after = {n: v for n, v in method.state_dict().items() if n.startswith(player)}
+        assert any(not torch.equal(v, before[n]) for n, v in after.items()), player
+
+
+def test_frozen_stages_stay_and_the_others_do_not():
+    method, _, feed = adapted("freezed", frozen=1)
+    before = copy.deepcopy(method.discriminator.state_dict())
+    method.step(feed)
+    for name, value in method.discriminator.named_parameters():
+        trained = not name.startswith("trunk.stages.0.")
+        assert torch.equal(value, before[name]) != trained, name
+
+
+@pytest.mark.parametrize("source", ["dcgan", "acgan", "2ngan", "sngan-projection"])
+def test_springs_are_slack_at_the_source_and_pull_by_the_sources_own_information(source):
+    method, learned, feed = adapted("ewc-few", source, fisher_samples=40, elastic=2.0)
+    assert method.held(feed)["elastic"].item() == 0.0
+    fisher = dict(method.springs.information.named_parameters())
+    assert sum(float(f.sum()) for f in fisher.values()) == pytest.approx(
+        sum(f.numel() for f in fisher.values()), rel=1e-3
+    )
+    anchor = dict(learned.sampler.named_parameters())
+    method.step(feed)
+    here = dict(method.lent.named_parameters())
+    expected = elastic_penalty(here, anchor, fisher)
+    assert expected > 0
+    assert method.held(feed)["elastic"].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("source") / "run"
+    return fewgan.train("acgan", "digits", out=folder, classes="0,1,2", **SMALL, **QUICK)
+
+
+@pytest.mark.parametrize("name", ADAPT)
+def test_a_run_is_adapted_measured_and_sampled(name, source, tmp_path):
+    run = fewgan.adapt(source, name, "digits", classes="7", shots=10, out=tmp_path / "r", **QUICK)
+    assert len(run.folder.read_splits().indices("train")) == 10
+    assert run.class_names == ()
+    assert run.sample(5, seed=1).shape == (5, 1, 16, 16)
+    scores = fewgan.evaluate(run, "digits", n=50, metrics=["kid"], progress=False)
+    assert scores["figures"][0]["card"]["n_real"] > 10
+
+
+class PressCtrlC(Listener):
+    """Sends the process what Ctrl-C sends, after the third step."""
+
+    def logged(self, line):
+        if line["step"] == 3:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("name", ADAPT)
+def test_an_adaptation_goes_on_exactly(name, source, tmp_path, monkeypatch):
+    given = {"data": "digits", "classes": "7", "shots": 10, **QUICK, "steps": 6, "log_every": 1}
+    whole = fewgan.adapt(source, name, out=tmp_path / "whole", **given)
+    monkeypatch.setattr("fewgan.api._listeners", lambda *a: [PressCtrlC()])
+    with pytest.raises(KeyboardInterrupt):
+        fewgan.adapt(source, name, out=tmp_path / "part", **given)
+    monkeypatch.undo()
+    part = fewgan.resume(tmp_path / "part", progress=False)
+    one, two = (run.method("last").state_dict() for run in (whole, part))
+    assert all(torch.equal(one[n], two[n]) for n in one)
+
+
+def test_adapting_by_ewc_is_that_of_few_images(source, tmp_path):
+    run = fewgan.adapt(source, "ewc", "digits", classes="7", shots=10, out=tmp_path / "r", **QUICK)
+    assert run.model["method"] == "ewc-few"
+
+
+@pytest.mark.parametrize("name", ADAPT)
+def test_it_is_not_trained_from_nothing(name, capsys):
+    assert main(["train", name, "--data", "digits"]) == 2
+    assert f"fewgan adapt RUN {name}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["freezed", "--frozen", "9"], "give --frozen 1 or less"),
+        (["finetune", "--width", "8"], "leave trunk, width"),
+        (["finetune", "--stream", "0/1"], "leave --stream out"),
+    ],
+)
+def test_one_line_says_what_is_wrong(words, said, source, tmp_path, capsys):
+    given = ["--data", "digits", "--classes", "7", "--out", str(tmp_path / "run")]
+    code = main(["adapt", str(source.path), *words, *given])
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert (code, len(lines)) == (2, 1), lines
+    assert said in lines[0]
+    assert not (tmp_path / "run").exists()
