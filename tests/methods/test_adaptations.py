@@ -146,6 +146,27 @@ def test_springs_are_slack_at_the_source_and_pull_by_the_sources_own_information
     assert method.held(feed)["elastic"].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
+def test_the_chance_of_a_change_rises_while_the_discriminator_is_sure(monkeypatch):
+    method, _, feed = adapted("ada", ada_images=320)
+    with torch.no_grad():
+        method.discriminator.head.real.bias.fill_(50.0)  # all is real, for certain
+    for _ in range(4):
+        method.step(feed)
+    assert method.chance.item() == pytest.approx(0.1)  # 4 steps of 8 images, of 320
+    with torch.no_grad():
+        method.discriminator.head.real.bias.fill_(-50.0)
+    for _ in range(4):
+        method.step(feed)
+    assert method.chance.item() == 0.0
+
+
+def test_both_players_see_changed_images_only():
+    method, _, feed = adapted("ada")
+    method.chance.fill_(1.0)
+    x, y = feed.batch()
+    assert not torch.allclose(method._judge(feed, x, y).x, x)
+
+
 # --- runs ---------------------------------------------------------------------------------------
 
 
