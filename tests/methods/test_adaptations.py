@@ -64,6 +64,9 @@ def test_at_first_it_draws_what_the_source_draws(source):
     assert (y is None) == (learned.classes == 0)
     drawn = method.sampler.eval()(z)
     assert torch.equal(drawn, learned.sampler(own, y))
+    assert method.adopted is learned
+    method.step(feed_of())
+    assert method.adopted is None
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -112,7 +115,7 @@ def test_a_source_that_draws_or_judges_in_a_way_of_its_own_is_refused(source):
 
 @pytest.mark.parametrize("name", ADAPT)
 def test_both_players_learn(name):
-    method, _, feed = adapted(name)
+    method, _, feed = adapted(name, **({"mine_steps": 0} if name == "minegan" else {}))
     before = copy.deepcopy(method.state_dict())
     terms = method.step(feed)
     assert {"d/adversarial", "g/adversarial"} <= set(terms)
@@ -144,6 +147,23 @@ def test_springs_are_slack_at_the_source_and_pull_by_the_sources_own_information
     expected = elastic_penalty(here, anchor, fisher)
     assert expected > 0
     assert method.held(feed)["elastic"].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+def test_the_miner_learns_first_and_then_the_generator_too(norm):
+    torch.manual_seed(0)
+    learned = make_source("acgan", norm=norm)
+    kind = methods.find("minegan")
+    given = kind.inherited(learned.method.settings.model_dump(), 3) | {"mine_steps": 2}
+    method = kind(kind.Settings(**given), ImageSpec(1, 16, 1)).train()
+    method.adopt(learned)
+    feed = feed_of()
+    for step in range(4):
+        before = copy.deepcopy(method.sampler.state_dict())
+        method.step(feed)
+        moved = {n for n, v in method.sampler.state_dict().items() if not torch.equal(v, before[n])}
+        assert any(name.startswith("miner.") for name in moved)
+        assert any(name.startswith("generator.") for name in moved) == (step >= 2)
 
 
 def test_the_chance_of_a_change_rises_while_the_discriminator_is_sure(monkeypatch):
