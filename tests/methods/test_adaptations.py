@@ -180,6 +180,33 @@ def test_the_chance_of_a_change_rises_while_the_discriminator_is_sure(monkeypatc
     assert method.chance.item() == 0.0
 
 
+def test_whole_images_are_judged_near_anchors_and_patches_elsewhere(monkeypatch):
+    method, _, feed = adapted("cdc", "acgan", patch_stages=1, anchors=3)
+    assert method.anchors.shape == (3, 9)
+    drawn, judged = [], []
+    make, judge = method.generator.forward, method._judge
+    monkeypatch.setattr(method.generator, "forward", lambda z, y: drawn.append(z) or make(z, y))
+    monkeypatch.setattr(method, "_judge", lambda *a: judged.append(judge(*a)) or judged[-1])
+    for step in range(1, 9):
+        drawn.clear()
+        judged.clear()
+        method.step(feed)
+        away = torch.cdist(drawn[0], method.anchors).amin(1)
+        whole = step % 4 == 0
+        assert (away < 1.0).all() == whole
+        assert {len(j.verdict) for j in judged} == {8 if whole else 8 * 8 * 8}
+
+
+def test_likenesses_are_those_of_the_source_until_the_generator_moves():
+    method, _, feed = adapted("cdc")
+    assert method.held(copy.deepcopy(feed))["consistency"].item() == pytest.approx(0, abs=1e-4)
+    before = copy.deepcopy(method.origin.state_dict())
+    for _ in range(3):
+        method.step(feed)
+    assert method.held(feed)["consistency"].item() > 1e-4
+    assert all(torch.equal(v, before[n]) for n, v in method.origin.state_dict().items())
+
+
 def test_both_players_see_changed_images_only():
     method, _, feed = adapted("ada")
     method.chance.fill_(1.0)
