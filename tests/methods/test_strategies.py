@@ -20,6 +20,7 @@ from fewgan.networks.build import ImageSpec
 
 CLASSES = 4
 STRATEGIES = [i.name for i in methods.available().values() if i.regime == "keep learning"]
+LIKE = {"norm": "instance", "d_norm": "batch", "spectral": False}  # networks of a strategy
 SMALL = {"size": 16, "width": 4, "batch_size": 8, "check_images": 40, "progress": False}
 
 
@@ -139,7 +140,7 @@ def test_a_buffer_is_drawn_once_an_experience_and_then_kept():
 
 def test_without_earlier_classes_a_strategy_is_the_gan_itself():
     for name in set(STRATEGIES) - {"dgr", "modulators"}:
-        strategy, plain = make(name), make("2ngan", norm="instance")
+        strategy, plain = make(name), make("2ngan", **LIKE)
         strategy.begin(feed_of(0, 1), strategy.sampler)
         for model in (strategy, plain):
             torch.manual_seed(1)
@@ -259,7 +260,7 @@ def shaken(module):
 
 
 def test_the_first_experience_is_the_gan_itself_and_the_next_begins_there():
-    strategy, plain = make("modulators"), make("2ngan", norm="instance")
+    strategy, plain = make("modulators"), make("2ngan", **LIKE)
     strategy.begin(feed_of(0, 1), strategy.sampler)
     for model in (strategy, plain):
         torch.manual_seed(1)

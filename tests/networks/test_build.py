@@ -6,12 +6,17 @@ from fewgan.errors import InputError
 from fewgan.networks import heads
 from fewgan.networks.build import Discriminator, Generator, ImageSpec, NetworkSettings
 
-TRUNKS = [("dcgan", 16), ("dcgan", 32), ("dcgan", 64), ("resnet", 32), ("resnet", 64)]
+TRUNKS = [
+    *(("dcgan", size) for size in (16, 32, 64)),
+    *(("resnet", size) for size in (32, 64)),
+    *(("stylegan2", size) for size in (32, 64, 128)),
+]
 LABELS = ["none", "concat", "embedding", "norm"]
 
 
 def settings(**given):
-    return NetworkSettings(**{"width": 4, "latent_dim": 8, **given})
+    own = {"labels": "embedding", "spectral": False} if given.get("trunk") == "stylegan2" else {}
+    return NetworkSettings(**{"width": 4, "latent_dim": 8, **own, **given})
 
 
 def perturbed(module):
@@ -39,8 +44,9 @@ def test_every_trunk_makes_and_judges_images(trunk, size, channels):
 
 @pytest.mark.parametrize("labels", LABELS)
 @pytest.mark.parametrize("norm", ["batch", "instance"])
-@pytest.mark.parametrize("trunk", ["dcgan", "resnet"])
+@pytest.mark.parametrize("trunk", ["dcgan", "resnet", "stylegan2"])
 def test_an_image_is_the_same_alone_and_in_any_batch(labels, norm, trunk):
+    labels = "concat" if (trunk, labels) == ("stylegan2", "norm") else labels
     spec = ImageSpec(1, 32, 3)
     generator = perturbed(Generator(settings(trunk=trunk, labels=labels, norm=norm), spec))
     z, y = torch.randn(7, 8), torch.tensor([0, 1, 2, 0, 1, 2, 0])
@@ -60,9 +66,11 @@ def test_the_label_matters_exactly_when_it_is_injected(labels):
     assert generator.classes == (0 if labels == "none" else 3)
 
 
-@pytest.mark.parametrize("trunk", ["dcgan", "resnet"])
 @pytest.mark.parametrize("head", [heads.RealFake, heads.Concat, heads.Projection, heads.TwoN])
-@pytest.mark.parametrize("spectral", [False, True])
+@pytest.mark.parametrize(
+    ("trunk", "spectral"),
+    [("dcgan", False), ("dcgan", True), ("resnet", False), ("resnet", True), ("stylegan2", False)],
+)
 def test_heads_fit_every_trunk_and_read_the_label_when_they_should(trunk, head, spectral):
     shape = settings(trunk=trunk, spectral=spectral, d_norm="none")
     judge = perturbed(Discriminator(shape, ImageSpec(1, 32, 3), head)).eval()
@@ -127,6 +135,22 @@ def test_sizes_and_labels_that_cannot_be_are_refused_in_words():
         Generator(settings(trunk="resnet"), ImageSpec(1, 128, 3))
     with pytest.raises(InputError, match="needs labelled images"):
         Generator(settings(labels="norm"), ImageSpec(1, 32, 0))
+    asked = settings(trunk="stylegan2", labels="norm", spectral=True)
+    with pytest.raises(InputError, match="give --labels embedding --no-spectral, and --r1"):
+        Generator(asked, ImageSpec(1, 32, 3))
+    with pytest.raises(InputError, match="beside the image only"):
+        Discriminator(settings(trunk="stylegan2"), ImageSpec(1, 32, 3), heads.Concat, stage=2)
+
+
+@pytest.mark.parametrize("trunk", ["dcgan", "resnet", "stylegan2"])
+def test_a_generator_names_what_draws_its_maps(trunk):
+    generator = Generator(settings(trunk=trunk), ImageSpec(1, 32, 3))
+    sides = []
+    for drawer in generator.trunk.hidden:
+        drawer.register_forward_hook(lambda _, given, drawn: sides.append(drawn.shape[2]))
+    generator(torch.randn(2, 8), torch.tensor([0, 1]))
+    assert len(sides) >= 3
+    assert sides == sorted(sides)
 
 
 @pytest.mark.parametrize(

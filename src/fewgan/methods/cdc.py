@@ -31,8 +31,7 @@ from fewgan.losses.diffaugment import diffaugment
 from fewgan.methods.adaptation import Adaptation, AdaptationSettings, Unlabelled
 from fewgan.methods.base import Learned, Terms, Weight
 from fewgan.methods.gan import Judged
-from fewgan.networks.build import ImageSpec
-from fewgan.networks.labels import LabelNorm
+from fewgan.networks.build import Generator, ImageSpec
 
 WHOLE_EVERY = 4  # steps from one look at whole images to the next
 NEAR = 0.1  # standard deviation about an anchor
@@ -137,13 +136,13 @@ class CDC(Adaptation):
 
 
 @contextmanager
-def _maps(generator: nn.Module) -> Iterator[list[Tensor]]:
-    """Gather what each convolution draws: what is normalised behind it."""
+def _maps(generator: Generator) -> Iterator[list[Tensor]]:
+    """Gather the maps that a generator draws on the way to an image."""
     gathered: list[Tensor] = []
+    drawers: Any = generator.trunk.hidden
     hooks = [
-        layer.register_forward_pre_hook(lambda _, given: gathered.append(given[0]))
-        for layer in generator.modules()
-        if isinstance(layer, LabelNorm)
+        drawer.register_forward_hook(lambda _, given, drawn: gathered.append(drawn))
+        for drawer in drawers
     ]
     try:
         yield gathered

@@ -39,8 +39,11 @@ class StrategySettings(BaseModel):
     norm: Norm = "instance"
     """Statistics of the generator's normalisation. Per image, an image of an earlier class does not
     hang on statistics that later classes move."""
-    d_norm: DNorm = "none"
-    """Normalisation of the discriminator's maps; over a batch, real and fake maps differ in it."""
+    d_norm: DNorm = "batch"
+    """Normalisation of the discriminator's maps. Over a batch it learns fastest, which is what a
+    short experience needs."""
+    spectral: bool = False
+    """Spectral normalisation of the discriminator's trunk."""
     keep_moments: bool = False
     """Carry the moments of Adam from one experience to the next."""
 

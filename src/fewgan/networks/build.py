@@ -1,7 +1,7 @@
 """Put trunk, label injection and head together from settings."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from fewgan.errors import InputError
-from fewgan.networks import dcgan, resnet
+from fewgan.networks import dcgan, resnet, stylegan2
 from fewgan.networks.heads import Head, RealFake
 from fewgan.networks.labels import LabelInjection, Labels, Norm
 from fewgan.networks.precision import Mixed
@@ -32,8 +32,8 @@ class NetworkSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    trunk: Literal["dcgan", "resnet"] = "dcgan"
-    """Architecture of both networks: DCGAN, or the residual networks of SNGAN."""
+    trunk: Literal["dcgan", "resnet", "stylegan2"] = "dcgan"
+    """Architecture of both networks: DCGAN, the residual networks of SNGAN, or StyleGAN2."""
     width: int = Field(32, ge=4, le=1024)
     """Base number of channels of the generator."""
     d_width: int | None = Field(None, ge=4, le=1024)
@@ -54,16 +54,28 @@ class NetworkSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Trunk:
-    """A pair of trunks and the image sizes that they are made for."""
+    """A pair of trunks, the image sizes that they are made for, and what they cannot be asked."""
 
     generator: Callable[..., nn.Module]
     discriminator: Callable[..., nn.Module]
     sizes: tuple[int, ...]
+    needs: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Settings of networks that it knows few values of, and those values, the best one first."""
 
 
 TRUNKS = {
     "dcgan": Trunk(dcgan.DCGANGenerator, dcgan.DCGANDiscriminator, (16, 32, 64, 128)),
     "resnet": Trunk(resnet.ResNetGenerator, resnet.ResNetDiscriminator, (32, 64)),
+    "stylegan2": Trunk(
+        stylegan2.StyleGAN2Generator,
+        stylegan2.StyleGAN2Discriminator,
+        (32, 64, 128),
+        {  # neither of its networks normalises anything
+            "labels": ("embedding", "concat", "none"),
+            "d_norm": ("none",),
+            "spectral": (False,),
+        },
+    ),
 }
 
 D_NORMS: dict[DNorm, Callable[[int], nn.Module]] = {
@@ -78,12 +90,20 @@ def trunk_for(settings: NetworkSettings, size: int) -> Trunk:
     """The trunk of the settings, checked to exist at this size.
 
     Raises:
-        InputError: The trunk is not made for images of `size` pixels.
+        InputError: The trunk is not made for images of `size` pixels, or not for these settings.
     """
     trunk = TRUNKS[settings.trunk]
     if size not in trunk.sizes:
         sizes = ", ".join(map(str, trunk.sizes))
         raise InputError(f"trunk {settings.trunk!r} has no size {size}: give --size one of {sizes}")
+    given = settings.model_dump()
+    lacking = {name: known[0] for name, known in trunk.needs.items() if given[name] not in known}
+    if lacking:
+        flags = [f"--no-{n}" if v is False else f"--{n} {v}" for n, v in lacking.items()]
+        raise InputError(
+            f"trunk {settings.trunk!r} normalises nothing, and a label cannot enter there: give "
+            f"{' '.join(flags).replace('_', '-')}, and --r1 to hold the discriminator"
+        )
     return trunk
 
 

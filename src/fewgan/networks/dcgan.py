@@ -73,6 +73,11 @@ class DCGANGenerator(nn.Module):
             h = up(F.relu_(norm(h, y)))
         return torch.tanh(h)
 
+    @property
+    def hidden(self) -> list[nn.Module]:
+        """What draws each of its maps."""
+        return list(self.norms)
+
 
 class DCGANDiscriminator(nn.Module):
     """Image to features by strided convolutions.

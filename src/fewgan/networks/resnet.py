@@ -81,6 +81,11 @@ class ResNetGenerator(nn.Module):
             h = block(h, y)
         return torch.tanh(self.to_image(F.relu(self.norm(h, y))))
 
+    @property
+    def hidden(self) -> list[nn.Module]:
+        """What draws each of its maps."""
+        return list(self.blocks)
+
 
 class DownBlock(nn.Module):
     """ReLU, 3x3, ReLU, 3x3 and average pooling, with a 1x1 skip; the first block has no first ReLU.
