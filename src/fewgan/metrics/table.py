@@ -16,6 +16,7 @@ from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
 from fewgan.metrics.accuracy import Accuracy, accuracy
 from fewgan.metrics.cas import ceiling, classification_accuracy_score
+from fewgan.metrics.clusters import AT_MOST, cluster_diversity
 from fewgan.metrics.diversity import diversity_ratio, in_class_diversity
 from fewgan.metrics.extractors.base import Extractor, Outputs
 from fewgan.metrics.extractors.in_domain import in_domain_extractor
@@ -26,12 +27,13 @@ from fewgan.metrics.inception_score import inception_score
 from fewgan.metrics.intra_class import Labelled, intra_class_fid, intra_class_kid
 from fewgan.metrics.kid import kid, kid_interval, kid_subsets
 from fewgan.metrics.memorisation import Audit, memorisation
-from fewgan.metrics.perceptual import perceptual_diversity
+from fewgan.metrics.perceptual import perceptual_diversity, perceptual_vectors
 from fewgan.metrics.prdc import prdc
 
 Better = Literal["higher", "lower", "near 1"]
 FEW = 20  # images; with fewer, a KID is little more than a sign
 BOOTSTRAP_AT_MOST = 2000  # images a side; beyond, the spread of KID comes from subsets of 1,000
+CLUSTERED = 1000  # images that are gathered around the training images, as in the literature
 SPLIT_FROM = 1000  # images; below, the Inception Score is not split
 
 
@@ -220,6 +222,23 @@ def _lpips(context: Context) -> list[Value]:
     return [Value("lpips", float(found.nanmean()), per_class=found, note=note)]
 
 
+def _intra_lpips(context: Context) -> list[Value]:
+    shown, drawn = context.train, context.fake.take(torch.arange(len(context.fake))[:CLUSTERED])
+    if len(shown) > AT_MOST:
+        raise InputError(
+            f"variety around each training image is for {AT_MOST} of them at most, and there are "
+            f"{len(shown)}: ask for lpips instead"
+        )
+    vectors = [perceptual_vectors(context.extractor, s.images) for s in (drawn, shown)]
+    found = cluster_diversity(*vectors, seed=context.seed)
+    sizes = ", ".join(map(str, sorted(found.sizes.tolist(), reverse=True)))
+    note = f"uncalibrated: no LPIPS weights for this network; images around each: {sizes}"
+    return [
+        Value("intra_lpips", found.mean, note=note),
+        Value("balanced_lpips", found.balanced),
+    ]
+
+
 def _diversity(context: Context) -> list[Value]:
     fake, real = (_diversity_of(context, images) for images in (context.fake, context.reference))
     ratio = diversity_ratio(fake, real)
@@ -284,6 +303,7 @@ METRICS: dict[str, Metric] = {
     "accuracy": Metric(_accuracy, _held_out_images),
     "cas": Metric(_cas, _train_images),
     "lpips": Metric(_lpips, _train_images),
+    "intra_lpips": Metric(_intra_lpips, _held_out_images),
     "diversity": Metric(_diversity, _train_images),
     "memorisation": Metric(_memorisation, _half_held_out),
 }

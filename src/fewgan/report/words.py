@@ -26,6 +26,8 @@ _NAMES = {
     "forgetting_from_best": ("Forgetting", "fall of earlier classes from their best accuracy"),
     "bytes_kept": ("Bytes kept", "held beside the networks of a single experience"),
     "lpips": ("LPIPS", "perceptual distance between images of a class"),
+    "intra_lpips": ("Intra-cluster LPIPS", "variety around each of few training images"),
+    "balanced_lpips": ("Balanced LPIPS", "the same, less where some training images have none"),
     "diversity": ("Diversity", "variety inside a class over that of real images"),
     "diversity_worst_class": ("Worst-class diversity", "the same, where it is lowest"),
     "copies": ("Copies", "share that lies closer to a training image than real images do"),
