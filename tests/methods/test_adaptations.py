@@ -12,6 +12,7 @@ from conftest import make_blobs
 from fewgan import methods
 from fewgan.cli import main
 from fewgan.data.feed import Feed
+from fewgan.files import read_json
 from fewgan.losses.fisher import elastic_penalty
 from fewgan.methods.adaptation import Unlabelled
 from fewgan.methods.base import Learned
@@ -252,6 +253,28 @@ def test_an_adaptation_goes_on_exactly(name, source, tmp_path, monkeypatch):
     part = fewgan.resume(tmp_path / "part", progress=False)
     one, two = (run.method("last").state_dict() for run in (whole, part))
     assert all(torch.equal(one[n], two[n]) for n in one)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_layers_are_told_how_far_they_moved_and_what_they_mattered(again, source, tmp_path):
+    given = {"data": "digits", "classes": "7", "shots": 10, **QUICK}
+    first = fewgan.adapt(source, "finetune", out=tmp_path / "first", **given)
+    run = fewgan.adapt(first, "finetune", out=tmp_path / "run", **given) if again else first
+    before = first.sampler() if again else source.sampler()
+    assert main(["layers", str(run.path), "--samples", "20", "--json"]) == 0
+    rows = read_json(run.path / "layers.json")["layers"]
+    assert [row["layer"] for row in rows] == ["trunk.project", "trunk.ups.0", "trunk.ups.1"]
+    there = (before.generator if again else before).trunk.project.weight
+    here = run.sampler("last").generator.trunk.project.weight
+    rate = (here - there).abs().mean() / there.abs().mean()
+    assert rows[0]["rate"] == pytest.approx(rate.item(), rel=1e-4)
+    assert all(row["fisher"] > 0 for row in rows)
+    assert (run.folder.samples / "layers.png").exists()
+
+
+def test_layers_of_what_is_no_adaptation_are_refused(source, capsys):
+    assert main(["layers", str(source.path)]) == 2
+    assert "is no adaptation of a run" in capsys.readouterr().err
 
 
 def test_adapting_by_ewc_is_that_of_few_images(source, tmp_path):

@@ -61,6 +61,32 @@ def evaluate(
 
 
 @app.command
+def layers(
+    run: Path,
+    *,
+    samples: int = 1000,
+    seed: int = 0,
+    out: Path | None = None,
+    as_json: Json = False,
+) -> None:
+    """Say how far each layer of an adapted generator has moved, and how much it mattered before.
+
+    Example: `fewgan layers runs/ewc-few-letters --out layers.png`
+
+    Args:
+        run: The folder of an adaptation, whose source is still there.
+        samples: Images of the source whose gradients make the Fisher information.
+        seed: Of their latents.
+        out: FILE.png; `samples/layers.png` in the run folder when left out.
+        as_json: Print one JSON object instead of tables.
+    """
+    from fewgan.benchmark.layers import analyse_layers
+
+    rows = analyse_layers(run, samples=samples, seed=seed, out=out)
+    display(rows, as_json)
+
+
+@app.command
 def benchmark(
     protocol: str,
     *,
