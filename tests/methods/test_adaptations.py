@@ -116,7 +116,8 @@ def test_a_source_that_draws_or_judges_in_a_way_of_its_own_is_refused(source):
 
 @pytest.mark.parametrize("name", ADAPT)
 def test_both_players_learn(name):
-    method, _, feed = adapted(name, **({"mine_steps": 0} if name == "minegan" else {}))
+    at_once = {"minegan": {"mine_steps": 0}, "rick": {"warm_up": 0}}
+    method, _, feed = adapted(name, **at_once.get(name, {}))
     before = copy.deepcopy(method.state_dict())
     terms = method.step(feed)
     assert {"d/adversarial", "g/adversarial"} <= set(terms)
@@ -206,6 +207,27 @@ def test_likenesses_are_those_of_the_source_until_the_generator_moves():
         method.step(feed)
     assert method.held(feed)["consistency"].item() > 1e-4
     assert all(torch.equal(v, before[n]) for n, v in method.origin.state_dict().items())
+
+
+def test_kernels_are_chosen_after_the_warm_up_and_then_held():
+    settings = {"warm_up": 2, "estimate_every": 3, "estimate_batches": 1, "prune_below": 0.1}
+    method, _, feed = adapted("rick", **settings)
+    players = [(method.lent, method.of_g), (method.discriminator, method.of_d)]
+    for step in range(7):
+        before = [copy.deepcopy(player.state_dict()) for player, _ in players]
+        method.step(feed)
+        for (player, chosen), was in zip(players, before, strict=True):
+            now, kept = dict(player.named_parameters()), dict(chosen.kept.named_parameters())
+            for i, (name, axis) in enumerate(chosen.axes.items()):
+                frozen, pruned = (getattr(chosen, f"{which}{i}") for which in ("frozen", "pruned"))
+                here, there = (weights[name].movedim(axis, 0) for weights in (now, kept))
+                if step < 2:
+                    assert torch.equal(now[name], was[name]) == ("head" not in name), name
+                    assert not frozen.any()
+                assert torch.equal(here[frozen & ~pruned], there[frozen & ~pruned])
+                assert not here[pruned].any()
+    of_g = torch.cat([getattr(method.of_g, f"frozen{i}") for i in range(len(method.of_g.axes))])
+    assert of_g.float().mean() == pytest.approx(0.5, abs=0.05)
 
 
 def test_both_players_see_changed_images_only():
