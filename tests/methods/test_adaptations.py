@@ -230,6 +230,32 @@ def test_kernels_are_chosen_after_the_warm_up_and_then_held():
     assert of_g.float().mean() == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.parametrize("source", ["dcgan", "acgan", "sngan-projection"])
+def test_the_probe_moves_no_weight_and_then_each_kernel_learns_or_is_modulated(source):
+    method, _, feed = adapted("adam-probe", source, probe_steps=3, probe_samples=10)
+    players = [(method.lent, method.of_g), (method.discriminator.trunk, method.of_d)]
+    begun = [copy.deepcopy(dict(network.named_parameters())) for network, _ in players]
+    for _ in range(3):
+        method.step(feed)
+    for (network, modulation), was in zip(players, begun, strict=True):
+        now = dict(network.named_parameters())
+        assert all(torch.equal(now[name], was[name]) for name in modulation.axes)
+        assert all(v.abs().max() > 1e-5 for v in modulation.v)
+        assert all(modulation.modulated(i).all() for i in range(len(modulation.axes)))
+    for _ in range(3):
+        method.step(feed)
+    for (network, modulation), was in zip(players, begun, strict=True):
+        now, share = dict(network.named_parameters()), []
+        for i, (name, axis) in enumerate(modulation.axes.items()):
+            chosen = modulation.modulated(i)
+            here, there = (weights[name].movedim(axis, 0) for weights in (now, was))
+            assert torch.equal(here[chosen], there[chosen])
+            assert (~chosen).sum() == 0 or not torch.equal(here[~chosen], there[~chosen])
+            assert modulation.v[i][~chosen].abs().sum() < 1e-5
+            share.append(chosen)
+        assert torch.cat(share).float().mean() == pytest.approx(0.5, abs=0.1)
+
+
 def test_both_players_see_changed_images_only():
     method, _, feed = adapted("ada")
     method.chance.fill_(1.0)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from fewgan.methods.adam_probe import Modulation
 from fewgan.methods.kernels import kernel_axes, per_kernel, ranks, spread
 from fewgan.methods.rick import Chosen
 from fewgan.networks.build import Discriminator, Generator, ImageSpec, NetworkSettings
@@ -68,3 +69,19 @@ def test_the_top_is_frozen_the_last_is_pruned_for_good_and_the_rest_is_free():
     assert not net[0].weight[1:3].any()  # the first one that went stays away
     assert torch.equal(net[0].weight[3], before[3] + 1)  # frozen now, at where it was then
     assert torch.equal(net[0].weight[0], before[0] + 1)
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Conv2d(3, 5, 4), nn.ConvTranspose2d(3, 5, 4), nn.Linear(3, 5)]
+)
+def test_each_number_of_v_has_a_kernel_of_its_own(layer):
+    net = nn.Sequential(layer)
+    modulation = Modulation(net)
+    with torch.no_grad():
+        modulation.u[0].fill_(1.0)
+        modulation.v[0].zero_()[2] = 0.5
+    axis = modulation.axes["0.weight"]
+    here, there = (w.movedim(axis, 0) for w in (modulation.read(net)["0.weight"], layer.weight))
+    assert torch.allclose(here[2], 1.5 * there[2])
+    others = [0, 1, 3, 4]
+    assert torch.equal(here[others], there[others])
