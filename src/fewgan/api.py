@@ -77,6 +77,7 @@ def train(
         precision = engine.share(resolve(config.precision, engine.device))
         set_precision(model, precision)
         _begin_with(model, config)
+        model.check(images)
         if engine.main:
             described = describe(model, config, images, division) | {"precision": precision}
             RunFolder.create(path, config, described, division)

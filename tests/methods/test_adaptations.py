@@ -120,8 +120,9 @@ def test_both_players_learn(name):
     method, _, feed = adapted(name, **at_once.get(name, {}))
     before = copy.deepcopy(method.state_dict())
     terms = method.step(feed)
-    assert {"d/adversarial", "g/adversarial"} <= set(terms)
-    for player in ("generator.", "discriminator."):
+    played = "d" in method.optimizers
+    assert {f"{player}/adversarial" for player in "dg" if played} <= set(terms)
+    for player in ("generator.", "discriminator.") if played else ("generator.",):
         after = {n: v for n, v in method.state_dict().items() if n.startswith(player)}
         assert any(not torch.equal(v, before[n]) for n, v in after.items()), player
 
@@ -256,6 +257,27 @@ def test_the_probe_moves_no_weight_and_then_each_kernel_learns_or_is_modulated(s
         assert torch.cat(share).float().mean() == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.parametrize("source", ["dcgan", "acgan"])
+def test_only_scales_shifts_and_latents_learn_until_the_images_are_drawn(source):
+    method, _, feed = adapted("bsa", source, perceptual=0.0, slots=12)
+    before = copy.deepcopy(dict(method.named_parameters()))
+    terms = [method.step(feed) for _ in range(150)]
+    for name, value in method.named_parameters():
+        moved = not torch.equal(value, before[name])
+        assert moved == ("scale" in name or "shift" in name or name == "images"), name
+    assert method.images[10:].abs().max() < 1e-3  # of ten images, the other latents stay
+    assert terms[-1]["g/pixel"] < 0.8 * terms[0]["g/pixel"]
+    assert terms[0]["g/stay"] == 0 < terms[-1]["g/stay"]
+
+
+def test_latents_come_from_the_middle_and_classes_from_everywhere():
+    method, _, _ = adapted("bsa", "acgan", truncation=0.3)
+    z = method.sampler.latents(torch.zeros(900), torch.Generator().manual_seed(0))
+    assert z[:, :-1].abs().max() <= 0.3
+    assert z[:, -1].abs().max() > 1
+    assert chisquare(method.sampler.split(z)[1].bincount(minlength=3)).pvalue > 1e-3
+
+
 def test_both_players_see_changed_images_only():
     method, _, feed = adapted("ada")
     method.chance.fill_(1.0)
@@ -339,13 +361,14 @@ def test_it_is_not_trained_from_nothing(name, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["bsa", "--slots", "3"], "give fewer --shots, or --slots 4"),
         (["freezed", "--frozen", "9"], "give --frozen 1 or less"),
         (["finetune", "--width", "8"], "leave trunk, width"),
         (["finetune", "--stream", "0/1"], "leave --stream out"),
     ],
 )
 def test_one_line_says_what_is_wrong(words, said, source, tmp_path, capsys):
-    given = ["--data", "digits", "--classes", "7", "--out", str(tmp_path / "run")]
+    given = ["--data", "digits", "--classes", "7", "--shots", "4", "--out", str(tmp_path / "run")]
     code = main(["adapt", str(source.path), *words, *given])
     lines = capsys.readouterr().err.strip().splitlines()
     assert (code, len(lines)) == (2, 1), lines

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from fewgan.data.feed import Feed
+from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
 from fewgan.networks.build import ImageSpec
 
@@ -117,6 +118,13 @@ class Method(nn.Module):
     def sampler(self) -> nn.Module:
         """The sampler as it is being trained."""
         raise NotImplementedError
+
+    def check(self, images: ImageSet) -> None:
+        """Make sure that it can learn from these images, before anything is written.
+
+        Raises:
+            InputError: It cannot.
+        """
 
     @property
     def players(self) -> "Method":
