@@ -12,14 +12,17 @@ from conftest import make_blobs
 from fewgan import methods
 from fewgan.cli import main
 from fewgan.data.feed import Feed
+from fewgan.data.imageset import to_float
 from fewgan.files import read_json
 from fewgan.losses.fisher import elastic_penalty
 from fewgan.methods.adaptation import Unlabelled
 from fewgan.methods.base import Learned
+from fewgan.methods.nst import gram
 from fewgan.networks.build import ImageSpec
 from fewgan.training.loop import Listener
 
 ADAPT = [info.name for info in methods.available().values() if info.regime == "adapt"]
+LEARN = [name for name in ADAPT if name != "nst"]
 SOURCES = ["dcgan", "wgan-gp", "acgan", "2ngan", "sngan-projection", "tacgan", "mergan-ra:acgan"]
 SMALL = {"size": 16, "width": 4, "latent_dim": 8, "batch_size": 8}
 QUICK = {"steps": 3, "check_images": 40, "progress": False}
@@ -114,7 +117,7 @@ def test_a_source_that_draws_or_judges_in_a_way_of_its_own_is_refused(source):
 # --- what it holds ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ADAPT)
+@pytest.mark.parametrize("name", LEARN)
 def test_both_players_learn(name):
     at_once = {"minegan": {"mine_steps": 0}, "rick": {"warm_up": 0}}
     method, _, feed = adapted(name, **at_once.get(name, {}))
@@ -276,6 +279,32 @@ def test_latents_come_from_the_middle_and_classes_from_everywhere():
     assert z[:, :-1].abs().max() <= 0.3
     assert z[:, -1].abs().max() > 1
     assert chisquare(method.sampler.split(z)[1].bincount(minlength=3)).pvalue > 1e-3
+
+
+def test_style_comes_from_the_few_images_and_content_from_the_source():
+    method, learned, _ = adapted("nst", "acgan", iterations=60, slots=12)
+    painter = method.sampler.eval()
+    assert int(painter.held) == 10
+    z = painter.latents(torch.zeros(4), torch.Generator().manual_seed(0))
+    assert z.shape == (4, 10)
+    own, y = painter.split(z[:, :-1])
+    plain, drawn = learned.sampler(own, y), painter(z)
+    chosen = (torch.special.ndtr(z[:, -1]) * 10).long()
+    styles = to_float(painter.styles[chosen])
+
+    def off(x):
+        pairs = zip(painter.see(x), painter.see(styles), strict=True)
+        return sum((gram(a) - gram(b)).square().mean() for a, b in pairs)
+
+    assert off(drawn) < 0.5 * off(plain)
+    assert drawn.abs().max() <= 1
+    alone = torch.cat([painter(z[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(drawn, alone, atol=0.05, rtol=0)
+
+
+def test_a_gram_matrix_by_hand():
+    maps = torch.tensor([[[[1.0, 2.0]], [[3.0, -1.0]]]])
+    assert gram(maps)[0].tolist() == [[2.5, 0.5], [0.5, 5.0]]
 
 
 def test_both_players_see_changed_images_only():
