@@ -22,7 +22,7 @@ from torch import nn
 
 from fewgan.data.feed import Feed
 from fewgan.methods.adaptation import Adaptation, AdaptationSettings, Unlabelled
-from fewgan.methods.base import Terms
+from fewgan.methods.base import Terms, Weight
 from fewgan.methods.elastic import ElasticSettings, Springs
 from fewgan.methods.gan import GAN
 from fewgan.networks.build import ImageSpec
@@ -30,6 +30,9 @@ from fewgan.networks.build import ImageSpec
 
 class EWCFewSettings(AdaptationSettings, ElasticSettings):
     """Settings of `ewc-few`: how firmly the source is held."""
+
+    elastic: Weight = 1.0
+    """Weight lambda of the elastic penalty."""
 
 
 class EWCFew(Adaptation):
