@@ -85,12 +85,7 @@ def evaluate(
     real = replace(real, reference=_at_most(real.reference, n, seed))
     fake = run.imageset(n, seed=seed, which=which)
     with progress_bars() if progress else contextlib.nullcontext() as bars:
-        name = extractor or _default(run, real)
-        alike = real.judge.class_names == real.reference.class_names
-        test = real.reference if alike else None
-        eyes = get_extractor(
-            name, data=real.judge, test=test, weights=weights, seed=seed, progress=bars
-        )
+        eyes = _eyes(extractor or _default(run, real), real, weights, seed, bars)
         reference, train = _as_run(real.reference, run), _as_run(real.train, run)
         figures = measure(fake, reference, train, metrics or METRICS, eyes, seed=seed, k=k)
         _draw(run, RealImages(reference, train, real.judge), fake, eyes, which)
@@ -179,6 +174,17 @@ def _default(run: Run, real: RealImages) -> str:
     """The extractor that suits the channels, where it can be made from these images."""
     name = default_extractor(run.spec.channels)
     return name if len(real.judge.class_names) > 1 or name != "in-domain" else "random"
+
+
+def _eyes(
+    name: str, real: RealImages, weights: Path | None, seed: int, progress: Progress | None
+) -> Extractor:
+    """The extractor of that name, made from these images where it is made from any."""
+    alike = real.judge.class_names == real.reference.class_names
+    test = real.reference if alike else None
+    return get_extractor(
+        name, data=real.judge, test=test, weights=weights, seed=seed, progress=progress
+    )
 
 
 def _judge(real: RealImages, seed: int, progress: Progress | None) -> Extractor:
