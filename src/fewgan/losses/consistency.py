@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import kl_div, normalize
+from torch.nn.functional import normalize
 
 
 def distance_consistency(
@@ -26,7 +26,8 @@ def distance_consistency(
         layers: Which layer each sample is compared by, int64 [N].
     """
     log_p, log_q = (_log_likeness(maps, layers) for maps in (source, target))
-    return kl_div(log_q, log_p.detach(), log_target=True, reduction="mean")
+    log_p = log_p.detach()
+    return (log_p.exp() * (log_p - log_q)).mean()
 
 
 def _log_likeness(maps: Sequence[Tensor], layers: Tensor) -> Tensor:
