@@ -35,6 +35,7 @@ def place(tmp_path_factory) -> Path:
             picture = Image.new("RGB", (16, 16), (200, 30 * i, 10))
             picture.save(root / "colour" / name / f"{i}.png")
     write_folder(make_blobs(12), root / "flat" / "x")
+    (root / "present.npz").write_bytes(b"kept")
     (root / "not.yaml").write_text("method: [unclosed")
     (root / "code.yaml").write_text("method: !!python/object/apply:os.system ['touch owned']")
     (root / "list.yaml").write_text("- acgan")
@@ -113,7 +114,6 @@ CASES = {
 def run_in(place: Path, line: str, monkeypatch) -> int:
     monkeypatch.chdir(place)
     monkeypatch.setenv("FEWGAN_OFFLINE", "1")
-    (place / "present.npz").write_bytes(b"kept")
     # Words with a space are written with a hash.
     return main([word.replace("#", " ") for word in line.split()])
 
@@ -125,7 +125,6 @@ def snapshot(place: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("case", CASES)
 def test_one_clear_line_exit_2_and_nothing_lost(case, place, monkeypatch, capsys):
     line, says = CASES[case]
-    (place / "present.npz").write_bytes(b"kept")
     before = snapshot(place)
     assert run_in(place, line, monkeypatch) == 2
     error = capsys.readouterr().err.strip()
