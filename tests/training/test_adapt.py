@@ -69,7 +69,9 @@ def test_images_of_known_classes_are_not_looked_at(source, tmp_path):
 
 def test_what_was_known_is_measured_as_the_first_experience(source, tmp_path):
     run = grown(source, "modulators", tmp_path / "run", classes=None, stream="7/3")
-    result = fewgan.evaluate(run, "digits", n=100, metrics=["accuracy"], progress=False)["stream"]
+    whole = fewgan.evaluate(run, "digits", n=100, metrics=["prdc", "accuracy"], progress=False)
+    figures, result = {f["name"]: f for f in whole["figures"]}, whole["stream"]
+    assert figures["recall"]["real"] > 0.8  # of all classes, and not of those that came last
     assert result["experiences"] == [["0", "1", "2"], ["7"], ["3"]]
     assert [len(row) for row in result["accuracy"]] == [5] * 4
     assert result["accuracy"][0] == result["accuracy"][1]  # there is no before

@@ -34,7 +34,7 @@ class RealImages:
 
     Attributes:
         reference: Held out from training.
-        train: Trained on.
+        train: Trained on; of a run that goes on from another, what the judge is trained on.
         judge: What an in-domain classifier is trained on: all of the data set's training split,
             or, where there is none, the images that the run was trained on. Of one class nothing
             can be learned, and the others of the training split are there too.
@@ -145,7 +145,9 @@ def real_images(run: Run, name: str) -> RealImages:
             f"{name} has {kinds[reference.channels]} images and {run.path} makes "
             f"{kinds[run.spec.channels]} ones: give data of that kind"
         )
-    return RealImages(_shared(reference, train.class_names, name), train, judge)
+    # A run that goes on from another was shown the new classes only: the others came before.
+    shown = judge if config.known else train
+    return RealImages(_shared(reference, train.class_names, name), shown, judge)
 
 
 def _shared(images: ImageSet, class_names: tuple[str, ...], name: str) -> ImageSet:
