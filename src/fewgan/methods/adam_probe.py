@@ -32,6 +32,7 @@ from fewgan.losses.diffaugment import diffaugment
 from fewgan.losses.fisher import fisher_information
 from fewgan.methods.adaptation import Adaptation, AdaptationSettings, Unlabelled
 from fewgan.methods.base import Terms
+from fewgan.methods.elastic import importance_to_judge
 from fewgan.methods.gan import Judged
 from fewgan.methods.kernels import kernel_axes, ranks, spread
 from fewgan.networks.build import Generator, ImageSpec
@@ -195,18 +196,13 @@ class AdAM(Adaptation):
             image = functional_call(sampler.generator, read, sampler.split(z[None]))
             return logsigmoid(self._judged(image, judge)).sum()
 
-        return fisher_information(log_likelihood, _detached(self.of_g), z)
+        factors = {name: value.detach() for name, value in self.of_g.named_parameters()}
+        return fisher_information(log_likelihood, factors, z)
 
     def _of_discriminator(self, x: Tensor, made: Tensor) -> dict[str, Tensor]:
         """Information of the discriminator's u and v, on pairs of real and drawn images."""
 
-        def log_likelihood(factors: dict[str, Tensor], x: Tensor, fake: Tensor) -> Tensor:
-            read = self.of_d.read(self.discriminator.trunk, factors)
-            says = [self._judged(image[None], read) for image in (x, fake)]
-            return (logsigmoid(says[0]) + logsigmoid(-says[1])).sum()
+        def judged(factors: Mapping[str, Tensor], x: Tensor) -> Tensor:
+            return self._judged(x, self.of_d.read(self.discriminator.trunk, factors))
 
-        return fisher_information(log_likelihood, _detached(self.of_d), x, made)
-
-
-def _detached(modulation: Modulation) -> dict[str, Tensor]:
-    return {name: value.detach() for name, value in modulation.named_parameters()}
+        return importance_to_judge(judged, dict(self.of_d.named_parameters()), x, made)

@@ -13,21 +13,18 @@ from torch import Tensor, nn
 
 from fewgan.data.feed import Feed
 from fewgan.errors import InputError
-from fewgan.methods.base import Learned, Method, Rate, Terms
-from fewgan.methods.gan import GAN, GANSettings, Judged
+from fewgan.methods.base import Learned, Method, Terms
+from fewgan.methods.dcgan import DCGAN, DCGANSettings
+from fewgan.methods.gan import GAN, GANSettings
 from fewgan.networks.build import Discriminator, Generator, ImageSpec, NetworkSettings
 from fewgan.networks.grow import grow
 
 
-class AdaptationSettings(GANSettings):
-    """Settings that all methods share which adapt: those of a GAN, with slower updates."""
+class AdaptationSettings(DCGANSettings):
+    """Settings that all methods share which adapt: those of the plain game, with its low rates."""
 
     source_classes: int = Field(0, ge=0)
     """Classes of the source that become part of the latent; `fewgan adapt` fills it in."""
-    g_lr: Rate = 2e-4
-    """Learning rate of the generator (Adam)."""
-    d_lr: Rate = 2e-4
-    """Learning rate of the discriminator (Adam)."""
 
 
 class Unlabelled(nn.Module):
@@ -65,7 +62,7 @@ class Unlabelled(nn.Module):
         return images
 
 
-class Adaptation(GAN):
+class Adaptation(DCGAN):
     """The plain game, begun with the networks of a source run.
 
     A subclass may override `begin`, which still has the source at hand (`adopted`), `held`, further
@@ -138,11 +135,3 @@ class Adaptation(GAN):
     def held(self, feed: Feed) -> Terms:
         """More terms for the generator to descend, which hold what it knew; or nothing."""
         return {}
-
-    def discriminator_losses(self, real: Judged, fake: Judged) -> Terms:
-        """Tell real from fake."""
-        return {"adversarial": self.game.discriminator(real.verdict, fake.verdict)}
-
-    def generator_losses(self, fake: Judged) -> Terms:
-        """Pass for real."""
-        return {"adversarial": self.game.generator(fake.verdict)}

@@ -5,7 +5,7 @@ what earlier classes need, and `ewc-few` what the source knew.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -110,3 +110,28 @@ def importance(
 
     weights = {name: value.detach() for name, value in generator.named_parameters()}
     return fisher_information(log_likelihood, weights, z, *(() if y is None else (y,)))
+
+
+def importance_to_judge(
+    judged: Callable[[Mapping[str, Tensor], Tensor], Tensor],
+    weights: Mapping[str, Tensor],
+    real: Tensor,
+    made: Tensor,
+) -> dict[str, Tensor]:
+    """Fisher information of what a discriminator judges by, on pairs of real and drawn images.
+
+    F_i = (1/N) sum_n (d [log sigma(r(x_n)) + log sigma(-r(G(z_n)))] / d theta_i)^2.
+
+    Args:
+        judged: How real images [N,C,S,S] are found with some weights: logits [N].
+        weights: The weights by name, where it is differentiated.
+        real: Real images [N,C,S,S].
+        made: Drawn images [N,C,S,S].
+    """
+
+    def log_likelihood(weights: dict[str, Tensor], x: Tensor, fake: Tensor) -> Tensor:
+        says = [judged(weights, image[None]) for image in (x, fake)]
+        return (logsigmoid(says[0]) + logsigmoid(-says[1])).sum()
+
+    values = {name: value.detach() for name, value in weights.items()}
+    return fisher_information(log_likelihood, values, real, made)

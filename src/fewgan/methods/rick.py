@@ -21,13 +21,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.functional import logsigmoid
 
 from fewgan.data.feed import Feed
-from fewgan.losses.fisher import fisher_information
 from fewgan.methods.adaptation import Adaptation, AdaptationSettings, Unlabelled
 from fewgan.methods.base import Terms
-from fewgan.methods.elastic import importance
+from fewgan.methods.elastic import importance, importance_to_judge
 from fewgan.methods.kernels import kernel_axes, per_kernel, ranks, spread
 from fewgan.networks.build import ImageSpec
 
@@ -131,19 +129,13 @@ class RICK(Adaptation):
         with torch.no_grad():
             made = sampler(latents)
         of_g = importance(self.lent, self.realness, z, y)
-        of_d = self._importance_to_judge(real, made)
+        judge = dict(self.discriminator.named_parameters())
+        of_d = importance_to_judge(self._judged, judge, real, made)
         self.train()
         keep, prune = self.settings.keep_above, self.settings.prune_below
         self.of_g.choose(self.lent, of_g, keep, prune)
         self.of_d.choose(self.discriminator, of_d, keep, prune)
 
-    def _importance_to_judge(self, real: Tensor, made: Tensor) -> dict[str, Tensor]:
-        """Fisher information of the discriminator's weights on pairs of real and drawn images."""
-        judge = self.discriminator
-
-        def log_likelihood(weights: dict[str, Tensor], x: Tensor, fake: Tensor) -> Tensor:
-            says = [functional_call(judge, weights, (image[None],)) for image in (x, fake)]
-            return (logsigmoid(says[0]) + logsigmoid(-says[1])).sum()
-
-        weights = {name: value.detach() for name, value in judge.named_parameters()}
-        return fisher_information(log_likelihood, weights, real, made)
+    def _judged(self, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        verdict: Tensor = functional_call(self.discriminator, dict(weights), (x,))
+        return verdict
