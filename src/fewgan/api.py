@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fewgan import __version__, methods
 from fewgan import data as datasets
+from fewgan.benchmark import copies
 from fewgan.data.imageset import ImageSet
 from fewgan.data.splits import Division
 from fewgan.errors import InputError, invalid, unknown
@@ -114,13 +115,26 @@ def adapt(
     """
     source = run if isinstance(run, Run) else Run(run)
     kind = onto(source, method)
-    inherited = kind.inherited(source.model["settings"], len(source.class_names))
-    inherited |= {"size": source.spec.size, "channels": source.spec.channels}
     if kind.streams and settings.get("stream") is None:
         chosen = settings.pop("classes", None)
         settings["stream"] = chosen or ",".join(_classes_of(data, source, settings))
-    given = {"data": data, "source": str(source.path), **inherited, **settings}
+    lent = inherit(kind, source.model["settings"], source.spec, len(source.class_names))
+    given = {"data": data, "source": str(source.path), **lent, **settings}
     return train(kind, out=out, progress=progress, **given)
+
+
+def inherit(
+    kind: type[Method], settings: dict[str, Any], spec: ImageSpec, classes: int
+) -> dict[str, Any]:
+    """Settings that a run takes over from the one that it goes on from.
+
+    Args:
+        kind: The method, as `onto` gave it.
+        settings: The source's settings of its method.
+        spec: Images of the source.
+        classes: Number of classes that it can be asked for.
+    """
+    return kind.inherited(settings, classes) | {"size": spec.size, "channels": spec.channels}
 
 
 def onto(source: Run, method: str | type[Method]) -> type[Method]:
@@ -187,6 +201,7 @@ def summary(run: Run) -> dict[str, Any]:
         "KID against training images": best["kid"],
         "images seen": about["images"],
         "samples": str(run.folder.samples),
+        **copies.copies_found(run),
     }
 
 
@@ -244,8 +259,8 @@ def _check_stream(kind: type[Method], values: dict[str, Any]) -> None:
         )
     if not stream and values.get("order_seed") is not None:
         raise InputError("--order-seed shuffles a stream, and there is none: give --stream too")
-    for other in ("minutes", "classes"):
-        if stream and values.get(other) is not None:
+    for other in ("minutes", "classes", "snapshots"):
+        if stream and values.get(other):
             raise InputError(f"--{other} does not go with --stream: leave one of them out")
 
 
@@ -336,6 +351,8 @@ def _fit(
         trainer.run()
         engine.wait()
         if engine.main:
+            if config.source and len(images) <= copies.FEW:
+                copies.audit_copies(Run(folder.path), images)
             write_card(RunView.read(folder.path), folder.path / "README.md")
     return Run(folder.path)
 

@@ -7,15 +7,24 @@ import pytest
 import yaml
 
 from fewgan import methods
+from fewgan.benchmark import plan as planning
 from fewgan.benchmark.plan import cells
 from fewgan.benchmark.protocol import Protocol, load, merged, shipped
 from fewgan.errors import InputError
+from fewgan.networks.build import ImageSpec
 
 SHIPPED = sorted(shipped())
 
 
 def budgets_of(name):
     return list(yaml.safe_load(shipped()[name])["budgets"])
+
+
+@pytest.fixture(autouse=True)
+def described_sources(monkeypatch):
+    """Sources as they will be, without the data that they will be trained on."""
+    spec = ImageSpec(3, 64, 2)
+    monkeypatch.setattr(planning, "_lender", lambda cell: planning.Lender(cell, spec, 0))
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -140,6 +149,21 @@ def test_what_is_wrong_is_said_in_one_line(case, write):
         cells(load(write(**changes))[0], Path("out"))
     assert len(str(error.value).splitlines()) == 1
     assert len(str(error.value)) < 300
+
+
+def test_few_shot_adapts_one_source_for_as_many_steps_by_every_method():
+    plan, _ = load("few-shot")
+    found = cells(plan, Path("out"))
+    (source,) = planning.sources(plan, Path("out"))  # and not that of the smoke test
+    assert (source.folder, source.config.shots) == (Path("out/sources/people"), None)
+    methods_of = {cell.config.method for cell in found}
+    assert methods_of == {m.name for m in methods.available().values() if m.regime == "adapt"}
+    for cell in found:
+        assert (cell.config.source, cell.config.shots) == (str(source.folder), 10)
+        assert (cell.config.size, cell.config.channels) == (64, 3)
+        for name in ("width", "d_norm", "spectral"):
+            assert cell.config.settings[name] == source.config.settings[name]
+    assert len({cell.config.steps for cell in found}) == 1
 
 
 def test_files_that_are_no_protocols(tmp_path, write):

@@ -1,6 +1,7 @@
 """Methods that adapt a run to few images: what they begin with, hold, and leave alone."""
 
 import copy
+import json
 import signal
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from scipy.stats import chisquare
 
 import fewgan
-from conftest import make_blobs
+from conftest import make_blobs, write_folder
 from fewgan import methods
 from fewgan.cli import main
 from fewgan.data.feed import Feed
@@ -329,8 +330,46 @@ def test_a_run_is_adapted_measured_and_sampled(name, source, tmp_path):
     assert len(run.folder.read_splits().indices("train")) == 10
     assert run.class_names == ()
     assert run.sample(5, seed=1).shape == (5, 1, 16, 16)
+    assert run.about["best"]["step"] == 3  # the latest: by KID to ten images copies would win
     scores = fewgan.evaluate(run, "digits", n=50, metrics=["kid"], progress=False)
-    assert scores["figures"][0]["card"]["n_real"] > 10
+    figures = {figure["name"]: figure for figure in scores["figures"]}
+    assert figures["kid"]["card"]["n_real"] > 10
+    assert figures["correspondence"]["value"] > 0.6  # after three steps it draws what it drew
+    assert (run.folder.samples / "correspondence.png").exists()
+
+
+def test_copies_of_ones_own_pictures_are_shown_and_warned_of(source, tmp_path, capsys, monkeypatch):
+    folder = write_folder(make_blobs(10, 1), tmp_path / "pictures")
+    words = ["adapt", str(source.path), "finetune", "--data", str(folder), "--holdout", "0"]
+    words += ["--steps", "2", "--check-images", "40", "--json"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["copies of training images"] == 0
+    assert "warning" not in told
+
+    def copies(self, n=64, *_, **__):  # what a generator draws that knows nothing else
+        shown = make_blobs(10, 1)
+        return shown.take(torch.arange(n) % 10)
+
+    monkeypatch.setattr(fewgan.training.run.Run, "imageset", copies)
+    assert main([*words, "--out", str(tmp_path / "copies")]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["copies of training images"] == 1
+    assert "100% of the images are near copies" in told["warning"]
+    assert (tmp_path / "copies" / "samples" / "memorisation.png").exists()
+
+
+def test_snapshots_can_be_drawn_from_and_measured(source, tmp_path, capsys):
+    given = {"data": "digits", "classes": "7", "shots": 10, **QUICK, "steps": 4, "check_every": 2}
+    run = fewgan.adapt(source, "finetune", out=tmp_path / "run", snapshots=True, **given)
+    assert run.folder.numbers == [2, 4]
+    assert torch.equal(run.sample(4, which=4), run.sample(4))
+    assert not torch.equal(run.sample(4, which=2), run.sample(4))
+    out = str(tmp_path / "two.png")
+    assert main(["sample", str(run.path), "--checkpoint", "2", "--out", out]) == 0
+    capsys.readouterr()
+    assert main(["sample", str(run.path), "--checkpoint", "3", "--out", out]) == 2
+    assert "kept no checkpoint 3; it kept 2, 4" in capsys.readouterr().err
 
 
 class PressCtrlC(Listener):

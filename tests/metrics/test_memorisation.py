@@ -3,7 +3,7 @@ import torch
 
 from fewgan.errors import InputError
 from fewgan.metrics.distances import nearest
-from fewgan.metrics.memorisation import memorisation
+from fewgan.metrics.memorisation import memorisation, near_copies
 
 
 def normal(n, seed, d=6):
@@ -63,3 +63,42 @@ def test_nearest_agrees_with_all_distances():
 def test_empty_sets_are_refused():
     with pytest.raises(InputError, match="held-out images"):
         memorisation(TRAIN, TRAIN, HOLDOUT[:0])
+
+
+# --- without held-out images --------------------------------------------------------------------
+
+
+def spread_out(n=6, dim=8, seed=0):
+    return 10 * torch.randn(n, dim, generator=torch.Generator().manual_seed(seed))
+
+
+def test_near_copies_are_told_from_new_images():
+    train = spread_out()
+    copies = train + 0.01 * torch.randn(train.shape, generator=torch.Generator().manual_seed(1))
+    new = spread_out(30, seed=2)
+    found = near_copies(torch.cat([new, copies]), train[:, None])
+    assert found.copies == pytest.approx(6 / 36)
+    assert set(found.pairs[:6, 0].tolist()) == set(range(30, 36))
+    assert found.pairs[:6, 1].tolist() == [i - 30 for i in found.pairs[:6, 0].tolist()]
+    assert near_copies(new, train[:, None]).copies == 0.0
+
+
+def test_a_mirrored_copy_is_one_and_a_symmetric_image_is_its_own_twin():
+    train = spread_out()
+    mirror = train.flip(1)
+    views = torch.stack([train, mirror], 1)
+    assert near_copies(mirror, train[:, None]).copies < 1.0
+    assert near_copies(mirror, views).copies == 1.0
+    twins = torch.stack([train, train], 1)  # symmetric images: both views are equal
+    assert near_copies(train, twins).copies == 1.0
+
+
+def test_equal_training_images_hide_copies_and_the_ratio_says_so():
+    train = spread_out(1).expand(3, -1)
+    found = near_copies(train, train[:, None])
+    assert (found.copies, found.ratio) == (0.0, 1.0)
+
+
+def test_copies_cannot_be_told_with_one_training_image():
+    with pytest.raises(InputError, match="two training images"):
+        near_copies(spread_out(), spread_out(1)[:, None])

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from fewgan import data
+from fewgan.benchmark.correspondence import correspondence_figures
 from fewgan.benchmark.stream import measure_stream, stream_figures
 from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
@@ -94,6 +95,8 @@ def evaluate(
             judge = eyes if eyes.class_names == run.class_names else _judge(real, seed, bars)
             stream = measure_stream(run, reference, judge, seed=seed)
             figures += stream_figures(stream, figures[0].card) if figures else []
+        if figures:
+            figures += correspondence_figures(run, figures[0].card, which=which, seed=seed)
     result: dict[str, Any] = {
         "data": data,
         "checkpoint": which,

@@ -42,6 +42,10 @@ class Executor(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Let go of what it holds; nothing can be run any more."""
+        ...
+
 
 class Processes:
     """Spawned processes of this machine, a fixed number at a time.
@@ -73,6 +77,9 @@ class Processes:
                 process.terminate()
             for process, _ in running.values():
                 process.join()
+
+    def close(self) -> None:
+        """See `Executor.close`: the processes are gone already."""
 
     def _start(self, work: Work[T], thing: T) -> Any:
         # A library reads its number of threads when it is loaded: before the child's first line.
@@ -214,12 +221,16 @@ class Cluster:
                 self._end(list(running))
 
     def _end(self, running: list[Any]) -> None:
-        """Ask what is running to save and end, wait for it, and leave the cluster."""
+        """Ask what is running to save and end, and wait for it."""
         for future in running:
             self.ray.cancel(future)
         if running:
             self.ray.wait(running, num_returns=len(running), timeout=FAREWELL)
-        self.ray.shutdown()
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        with contextlib.redirect_stdout(sys.stderr):
+            self.ray.shutdown()
 
     def _obituary(self, future: Any) -> str:
         try:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fewgan.errors import InputError
 from fewgan.files import write_json
-from fewgan.methods.adaptation import Unlabelled
+from fewgan.methods.adaptation import Unlabelled, lent_by
 from fewgan.methods.elastic import importance
 from fewgan.methods.gan import GAN
 from fewgan.report.curves import Chart, save_png
@@ -48,8 +48,7 @@ def analyse_layers(
         raise InputError(f"{run.path} is no adaptation of a run: fewgan adapt RUN finetune")
     source = Run(config.source)
     fisher = _information(source, sampler.drawn, samples, seed)
-    before: Any = source.sampler("best")
-    before = before.generator if isinstance(before, Unlabelled) else before
+    before = lent_by(source.sampler("best"), sampler.drawn).generator
     there, here = (dict(g.named_parameters()) for g in (before, sampler.generator))
     rows = []
     for name, layer in before.named_modules():
@@ -67,9 +66,8 @@ def analyse_layers(
 
 def _information(source: Run, classes: int, samples: int, seed: int) -> dict[str, Tensor]:
     """Fisher information of the source's generator, as its own discriminator sees its images."""
-    sampler, players = source.sampler("best"), source.method("best").players
+    drawer, players = lent_by(source.sampler("best"), classes), source.method("best").players
     assert isinstance(players, GAN), "what was adapted has a discriminator"
-    drawer: Any = sampler if isinstance(sampler, Unlabelled) else Unlabelled(sampler, classes)  # type: ignore[arg-type]
     places = torch.zeros(samples)
     z, y = drawer.split(drawer.latents(places, torch.Generator().manual_seed(seed)))
     return importance(drawer.generator, players.realness, z, y)

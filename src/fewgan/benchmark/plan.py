@@ -1,18 +1,25 @@
-"""From a protocol to its cells: one run each, with its settings resolved and its folder named."""
+"""From a protocol to its cells: one run each, with its settings resolved and its folder named.
 
-from collections.abc import Iterator
+Where methods adapt a source, the source is a cell too, trained before the others.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, product
 from math import ceil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from fewgan import api, methods
-from fewgan.benchmark.protocol import Protocol
-from fewgan.data.sources import find, sources
+from fewgan.benchmark.protocol import Protocol, SourceEntry
+from fewgan.data.sources import find
+from fewgan.data.sources import sources as datasets
 from fewgan.errors import InputError, unknown
+from fewgan.methods.base import Method
 from fewgan.metrics.extractors import EXTRACTORS
 from fewgan.metrics.table import METRICS
+from fewgan.networks.build import ImageSpec
+from fewgan.training import selection
 from fewgan.training.settings import RunConfig
 
 COUNTED = {
@@ -55,6 +62,17 @@ class Cell:
         return f"{self.label} on {Path(self.data).name}{few}, seed {self.seed}"
 
 
+class Lender(NamedTuple):
+    """A source, as those see it that go on from it."""
+
+    cell: Cell
+    """Its cell, which may not be trained yet."""
+    spec: ImageSpec
+    """Its images."""
+    classes: int
+    """Classes that it can be asked for."""
+
+
 def cells(protocol: Protocol, out: Path) -> list[Cell]:
     """Every cell of a protocol; a whole table of the first seed comes before the second seed.
 
@@ -71,22 +89,49 @@ def cells(protocol: Protocol, out: Path) -> list[Cell]:
     for data in protocol.data.values():
         if data.extractor is not None and data.extractor not in EXTRACTORS:
             raise unknown("extractor", data.extractor, EXTRACTORS)
-    found = list(_cells(protocol, out))
+    lenders = {cell.data: _lender(cell) for cell in sources(protocol, out)}
+    found = list(_cells(protocol, out, lenders))
     if len({cell.folder for cell in found}) < len(found):
         raise InputError(f"protocol {protocol.name}: two data sets or seeds have the same name")
     return found
 
 
-def _cells(protocol: Protocol, out: Path) -> Iterator[Cell]:
+def sources(protocol: Protocol, out: Path) -> list[Cell]:
+    """The runs that others go on from, as cells whose `data` is the name of the source.
+
+    Raises:
+        InputError: A method, data set or setting cannot be used.
+    """
+    asked = {entry.source for entry in protocol.data.values()} - {None}
+    for name in sorted(asked - protocol.sources.keys(), key=str):
+        raise unknown("source", str(name), protocol.sources)
+    found = ((name, entry) for name, entry in protocol.sources.items() if name in asked)
+    return [_source(protocol, name, entry, out) for name, entry in found]
+
+
+def _source(protocol: Protocol, name: str, entry: SourceEntry, out: Path) -> Cell:
+    seed = protocol.seeds[0]
+    place = {"data": _place(entry.data), "seed": seed}
+    config = _config(protocol, methods.find(entry.method), entry.settings, place, entry.images)
+    measure = {"metrics": ["kid", "prdc"], "n": protocol.n, "extractor": None, "weights": None}
+    return Cell("source", name, "all", seed, config, measure, out / "sources" / name)
+
+
+def _cells(protocol: Protocol, out: Path, lenders: Mapping[str, Lender]) -> Iterator[Cell]:
     plan = product(protocol.seeds, protocol.data.items(), protocol.shots, protocol.methods.items())
     for seed, (data, about), shots, (label, entry) in plan:
         few = None if shots == "all" else shots
-        config = _config(
-            protocol,
-            entry.method or label,
-            {**protocol.settings, **about.settings, **entry.settings},
-            {"data": _place(about.data or data), "shots": few, "seed": seed},
-        )
+        kind = methods.find(entry.method or label)
+        settings = {**protocol.settings, **about.settings, **entry.settings}
+        place = {"data": _place(about.data or data), "shots": few, "seed": seed}
+        if about.source:
+            lender = lenders[about.source]
+            source = lender.cell.config
+            kind = kind.onto(methods.find(source.method))
+            lent = api.inherit(kind, source.settings, lender.spec, lender.classes)
+            settings = {**lent, **settings}
+            place["source"] = str(lender.cell.folder)
+        config = _config(protocol, kind, settings, place, protocol.images)
         measure = {
             "metrics": list(about.metrics or protocol.metrics),
             "n": protocol.n,
@@ -97,6 +142,16 @@ def _cells(protocol: Protocol, out: Path) -> Iterator[Cell]:
         yield Cell(label, data, shots, seed, config, measure, folder)
 
 
+def _lender(cell: Cell) -> Lender:
+    """What a source will be once it is trained: its images, and the classes that it knows."""
+    config, kind = cell.config, methods.find(cell.config.method)
+    images = selection.load_source(config)
+    classes = len(selection.choose(config, images).classes["model"])
+    spec = ImageSpec(images.channels, images.size, classes)
+    method = kind(kind.Settings.model_validate(config.settings), spec)
+    return Lender(cell, spec, int(method.sampler.classes))  # type: ignore[arg-type]
+
+
 def _place(data: str) -> str:
     """The data set's name, or the whole path of a folder, which another machine can find.
 
@@ -104,21 +159,25 @@ def _place(data: str) -> str:
         InputError: There is no such data set or folder.
     """
     find(data)
-    return data if data.partition(":")[0] in sources() else str(Path(data).expanduser().resolve())
+    return data if data.partition(":")[0] in datasets() else str(Path(data).expanduser().resolve())
 
 
 def _config(
-    protocol: Protocol, method: str, settings: dict[str, Any], place: dict[str, Any]
+    protocol: Protocol,
+    kind: type[Method],
+    settings: dict[str, Any],
+    place: dict[str, Any],
+    images: int,
 ) -> RunConfig:
-    """The run's settings, with the steps in which its discriminator sees `protocol.images`."""
+    """The run's settings, with the steps in which its discriminator sees so many images."""
     for name in sorted(settings.keys() & COUNTED.keys()):
         raise InputError(
             f"protocol {protocol.name} has {name!r} among its settings: leave it out and give "
             f"{COUNTED[name]!r}"
         )
-    config = api.make_config(methods.find(method), {**settings, **place, "steps": 1})
+    config = api.make_config(kind, {**settings, **place, "steps": 1})
     a_step = config.batch_size * int(config.settings.get("d_steps", 1))
     experiences = config.stream.count("/") + 1 if config.stream else 1
-    steps = ceil(protocol.images / a_step / experiences)
+    steps = ceil(images / a_step / experiences)
     check_every = max(1, ceil(steps * experiences / protocol.checks))
     return config.model_copy(update={"steps": steps, "check_every": check_every})

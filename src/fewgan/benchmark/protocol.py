@@ -35,11 +35,26 @@ class MethodEntry(Strict):
     """Settings of `fewgan train`; they win over those of the data and of the protocol."""
 
 
+class SourceEntry(Strict):
+    """A run that others go on from; it is trained first, once, with the first seed."""
+
+    method: str
+    """Name of the method."""
+    data: str
+    """Name of the data set, or a folder."""
+    images: int = Field(ge=1)
+    """Real images that its discriminator sees."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Settings of `fewgan train`; none of the protocol's hold here."""
+
+
 class DataEntry(Strict):
     """A data set with what is particular to it in this protocol."""
 
     data: str | None = None
     """Name of the data set, or a folder; the entry's own name when left out."""
+    source: str | None = None
+    """Name of the source that is adapted to it."""
     extractor: str | None = None
     """Network that sees the images; what suits the data when left out."""
     weights: Path | None = None
@@ -72,6 +87,8 @@ class Protocol(Strict):
     """One line: what it asks."""
     methods: Annotated[dict[Name, MethodEntry], Entries, Field(min_length=1)]
     """Methods, as a list of names, or as entries that differ in settings."""
+    sources: dict[Name, SourceEntry] = Field(default_factory=dict)
+    """Runs that the methods adapt, where they go on from one."""
     data: Annotated[dict[str, DataEntry], Entries, Field(min_length=1)]
     """Data sets: names or folders, as a list or as entries."""
     shots: tuple[Annotated[int, Field(ge=1)] | Literal["all"], ...] = Field(("all",), min_length=1)

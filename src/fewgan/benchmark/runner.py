@@ -14,14 +14,14 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from fewgan import data
-from fewgan.benchmark.cells import check_unchanged, is_done, run_cell, write_failure
+from fewgan.benchmark.cells import check_unchanged, is_done, read_record, run_cell, write_failure
 from fewgan.benchmark.display import bar
 from fewgan.benchmark.executors import Cluster, Executor, Processes
-from fewgan.benchmark.plan import Cell, cells
+from fewgan.benchmark.plan import Cell, cells, sources
 from fewgan.benchmark.protocol import Protocol, load
 from fewgan.benchmark.render import write_tables
 from fewgan.benchmark.table import Results
-from fewgan.errors import InputError
+from fewgan.errors import FewganError, InputError
 from fewgan.files import write_text
 from fewgan.training.loop import Interrupted
 
@@ -60,16 +60,20 @@ def run_protocol(
         raise InputError(f"{workers} workers cannot do anything: give --workers 1 or more")
     plan, chosen = load(protocol, budget, changes)
     out = Path(out or Path("runs") / "-".join(filter(None, [plan.name, chosen]))).resolve()
-    planned = cells(plan, out)
+    planned, first = cells(plan, out), sources(plan, out)
     _check_data(plan, planned)
-    for cell in planned:
+    for cell in [*first, *planned]:
         check_unchanged(cell)
     executor: Executor = Cluster(address, workers) if address else Processes(workers or 1)
     results = Results(plan, chosen, _command(str(protocol), chosen, changes), planned)
-    with _lock(out), _asked_to_end():
+    with contextlib.closing(executor), _lock(out), _asked_to_end():
         write_text(out / "protocol.yaml", _as_yaml(plan))
         try:
-            _work(executor, planned, Console(stderr=True, quiet=not progress))
+            console = Console(stderr=True, quiet=not progress)
+            if first:
+                _work(executor, first, console)
+                _check_sources(first)
+            _work(executor, planned, console)
         except KeyboardInterrupt:
             raise _interrupted(planned) from None
         finally:
@@ -84,6 +88,13 @@ def _work(executor: Executor, planned: Sequence[Cell], console: Console) -> None
             if death and not is_done(cell):
                 write_failure(cell, f"{death}; what it saved is kept")
             told(cell)
+
+
+def _check_sources(first: Sequence[Cell]) -> None:
+    for cell in first:
+        if not is_done(cell):
+            error = read_record(cell).get("error", "it was not trained")
+            raise FewganError(f"source {cell.data} failed, and others go on from it: {error}")
 
 
 def _as_yaml(plan: Protocol) -> str:

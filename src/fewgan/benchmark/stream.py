@@ -46,7 +46,7 @@ def measure_stream(
         experience, and the `card`.
     """
     parts = selection.stream(run.folder.read_splits())
-    whole = not run.folder.experience(0).exists()  # shown together: one state, the last
+    whole = not run.folder.kept(0).exists()  # shown together: one state, the last
     stages: list[Any] = ["last"] * (len(parts) + 1) if whole else list(range(len(parts) + 1))
     known = len(run.folder.read_config().known)
     if known:  # before the stream they were learned already, as its first experience

@@ -12,7 +12,7 @@ from fewgan import __version__
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 """Print one JSON object instead of tables."""
-Which = Literal["best", "last"]
+Which = Literal["best", "last"] | int
 
 app = App(
     name="fewgan",

@@ -35,7 +35,7 @@ def evaluate(
         weights: File with the network's published weights, for those that need one.
         k: Neighbours for precision, recall, density and coverage.
         seed: Seed of the samples and of every draw in the metrics.
-        checkpoint: Which checkpoint is measured.
+        checkpoint: Which checkpoint is measured: best, last, or the step of a snapshot.
         as_json: Print one JSON object instead of tables.
     """
     from fewgan.benchmark import evaluation

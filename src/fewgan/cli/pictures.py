@@ -30,7 +30,7 @@ def sample(
         n: Number of images.
         label: A class by name or number; all classes in equal shares when left out.
         seed: The same seed gives the same images.
-        checkpoint: Which checkpoint draws.
+        checkpoint: Which checkpoint draws: best, last, or the step of one that --snapshots kept.
         overwrite: Replace what stands at --out.
         as_json: Print one JSON object instead of tables.
     """
@@ -59,7 +59,7 @@ def interpolate(
         out: FILE.png or FILE.gif.
         label: A class by name or number; one class a row when left out.
         seed: The same seed gives the same walk.
-        checkpoint: Which checkpoint draws.
+        checkpoint: Which checkpoint draws: best, last, or the step of one that --snapshots kept.
         overwrite: Replace what stands at --out.
         as_json: Print one JSON object instead of tables.
     """

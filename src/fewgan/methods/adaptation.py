@@ -56,10 +56,25 @@ class Unlabelled(nn.Module):
         share = torch.special.ndtr(z[:, -1])
         return z[:, :-1], (share * self.drawn).long().clamp(max=self.drawn - 1)
 
+    def of_source(self, z: Tensor) -> Tensor:
+        """The latents of the source among latents z, without what an adaptation adds to them."""
+        return z
+
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Images [N,C,S,S] in [-1, 1] for latents z; labels y of the target are not looked at."""
         images: Tensor = self.generator(*self.split(z))
         return images
+
+
+def lent_by(sampler: nn.Module, classes: int) -> Unlabelled:
+    """What an adaptation begins with: a source's generator, its classes drawn with the latent.
+
+    Args:
+        sampler: The source's sampler, which may be of an adaptation itself.
+        classes: Classes of the generator.
+    """
+    generator: Any = sampler.generator if isinstance(sampler, Unlabelled) else sampler
+    return Unlabelled(generator, classes)
 
 
 class Adaptation(DCGAN):
@@ -71,6 +86,7 @@ class Adaptation(DCGAN):
 
     settings: AdaptationSettings
     adapts = True
+    compared = False
     steps = 1500
     adopted: Learned | None = None
     """The source, until the first step; after a resume it is gone."""
@@ -111,8 +127,8 @@ class Adaptation(DCGAN):
         A head that tells real from fake by a logit of its own comes along; of another kind of
         head nothing does, and this one begins anew.
         """
-        players, sampler = learned.method.players, learned.sampler
-        generator = sampler.generator if isinstance(sampler, Unlabelled) else sampler
+        players = learned.method.players
+        generator: Any = lent_by(learned.sampler, self.settings.source_classes).generator
         if not isinstance(players, GAN) or type(generator) is not Generator:
             raise InputError(
                 f"a run of {learned.method.name} draws in a way of its own: "

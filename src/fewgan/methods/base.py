@@ -61,6 +61,9 @@ class Method(nn.Module):
     """Whether it is shown all experiences of a stream at once, as an upper bound is."""
     adapts: ClassVar[bool] = False
     """Whether it needs a run to go on from."""
+    compared: ClassVar[bool] = True
+    """Whether checks compete, by KID against the training images; else the latest is the best, as
+    where these are so few that copies of them would win."""
     steps: ClassVar[int] = 16000
     """Updates of the generator when neither steps nor minutes are given."""
     optimizers: dict[str, torch.optim.Optimizer]

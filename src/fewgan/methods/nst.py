@@ -66,9 +66,13 @@ class Painted(Unlabelled):
         self.register_buffer("styles", torch.zeros(shape, dtype=torch.uint8))
         self.register_buffer("held", torch.tensor(0))
 
+    def of_source(self, z: Tensor) -> Tensor:
+        """All but which style."""
+        return z[:, :-1]
+
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Images [N,C,S,S] in [-1, 1] for latents z; labels y of the target are not looked at."""
-        plain = super().forward(z[:, :-1])
+        plain = super().forward(self.of_source(z))
         if not self.held:
             return plain
         chosen = (torch.special.ndtr(z[:, -1]) * self.held).long().clamp(max=int(self.held) - 1)

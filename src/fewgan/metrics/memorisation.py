@@ -25,6 +25,7 @@ from fewgan.errors import InputError
 from fewgan.metrics.distances import double, nearest
 
 QUANTILE = 0.01
+RATIO = 1 / 3  # of the distances to the nearest and the second nearest, as Yoon et al.
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,44 @@ def memorisation(
         ratio=float((to_train / to_holdout).nan_to_num(nan=1.0, posinf=torch.inf).median()),
         pairs=torch.stack([order, index[order]], dim=1).cpu(),
         distances=to_train[order].cpu(),
+    )
+
+
+def near_copies(fake: Tensor, train: Tensor, *, ratio: float = RATIO) -> Audit:
+    """Which generated images lie much nearer to one training image than to any other.
+
+    For when no image is held out, as of ten photographs that were all trained on. An image counts
+    as a copy if its nearest training image is nearer than `ratio` times the second nearest one
+    (Yoon et al., "Diffusion probabilistic models generalize when they fail to memorize", ICML
+    workshop on structured probabilistic inference, 2023). Of training images that are all but equal
+    to each other it sees no copies.
+
+    Args:
+        fake: Features of generated images [N,D].
+        train: Features of the training images [M,V,D], V of each: of an image and its mirror image.
+        ratio: Of the two distances, in (0, 1).
+
+    Returns:
+        `copies`, `threshold` (the ratio), `ratio` (median of the ratio), `pairs` and `distances`
+        (here ratios), most suspicious first; the excess is NaN.
+
+    Raises:
+        InputError: There are fewer than two training images, or nothing was generated.
+    """
+    if len(fake) == 0 or len(train) < 2:
+        raise InputError("to look for copies takes generated images and two training images")
+    views = [torch.cdist(double(fake), double(view)) for view in train.unbind(1)]
+    two = torch.stack(views).amin(0).topk(2, largest=False)
+    # Of two images that are equal to a training image, neither is the nearer.
+    ratios = (two.values[:, 0] / two.values[:, 1]).nan_to_num(nan=1.0)
+    order = ratios.argsort()
+    return Audit(
+        copies=float((ratios < ratio).double().mean()),
+        threshold=ratio,
+        excess=float("nan"),
+        ratio=float(ratios.median()),
+        pairs=torch.stack([order, two.indices[order, 0]], dim=1).cpu(),
+        distances=ratios[order].cpu(),
     )
 
 

@@ -30,6 +30,8 @@ _NAMES = {
     "balanced_lpips": ("Balanced LPIPS", "the same, less where some training images have none"),
     "diversity": ("Diversity", "variety inside a class over that of real images"),
     "diversity_worst_class": ("Worst-class diversity", "the same, where it is lowest"),
+    "correspondence": ("Correspondence", "more alike to what the source drew of the same latent"),
+    "edge_similarity": ("Edge similarity", "to what the source drew of the same latent"),
     "copies": ("Copies", "share that lies closer to a training image than real images do"),
     "copying_excess": ("Copying excess", "nearest to a training image more often than by chance"),
     "nearest_ratio": ("Nearest ratio", "distance to training over distance to held-out images"),

@@ -5,7 +5,8 @@ model.json          how to build what samples, and the seals of the two files th
 splits.json         which images were trained on, and which were held out
 model.safetensors   the averaged sampler at the best checkpoint
 checkpoint/         best.safetensors and last.safetensors, everything for an exact resume
-experiences/        of a stream: the averaged sampler after 0, 1, 2, ... experiences
+kept/               averaged samplers on the way: of a stream after 0, 1, 2, ... experiences, and
+                    with --snapshots after the steps of each check
 metrics.jsonl       one line for each logged step
 """
 
@@ -46,9 +47,14 @@ class RunFolder:
         self.best = self.path / "checkpoint" / "best.safetensors"
         self.last = self.path / "checkpoint" / "last.safetensors"
 
-    def experience(self, learned: int) -> Path:
-        """File of the averaged sampler after so many experiences; 0 is before the first."""
-        return self.path / "experiences" / f"{learned}.safetensors"
+    def kept(self, number: int) -> Path:
+        """File of an averaged sampler on the way, by experiences learned or by step; 0: before."""
+        return self.path / "kept" / f"{number}.safetensors"
+
+    @property
+    def numbers(self) -> list[int]:
+        """Numbers of the samplers that were kept on the way, ascending."""
+        return sorted(int(file.stem) for file in (self.path / "kept").glob("*.safetensors"))
 
     @classmethod
     def create(

@@ -145,11 +145,11 @@ class Trainer:
         if path_is_best or (self.step and self.best is None):
             self._write_sampler(self.folder.weights_file, {"best": best})
 
-    def _keep(self, learned: int) -> None:
-        """Keep the averaged sampler as it stands after so many experiences."""
+    def _keep(self, number: int) -> None:
+        """Keep the averaged sampler as it stands after so many experiences, or steps."""
         if self.log is not None:
             kept = {"bytes_kept": self.method.bytes_kept}
-            self._write_sampler(self.folder.experience(learned), kept)
+            self._write_sampler(self.folder.kept(number), kept)
 
     def _write_sampler(self, file: Path, more: dict[str, Any]) -> None:
         about = {"step": self.step, "images": self.feed.seen, "seconds": self.seconds}
@@ -294,7 +294,8 @@ class Trainer:
         self._guard()
         check: Check = self.monitor.check(self.ema.module, self.share)
         # Of a stream the figure sees the present classes only: by it, to forget would be best.
-        best = better(None if self.streaming else self.best, self.step, check)
+        latest = self.streaming or not self.method.compared
+        best = better(None if latest else self.best, self.step, check)
         self.best = best or self.best
         values = {"kid": check.kid, "kid_error": check.kid_error, "diversity": check.diversity}
         values |= {"diversity_min": check.diversity_min, "best": bool(best)}
@@ -303,6 +304,8 @@ class Trainer:
             self.save(path_is_best=True)
         if self.streaming and self.within >= 1:
             self._keep(self.experience + 1)
+        elif self.config.snapshots and not self.streaming:
+            self._keep(self.step)
         labels = self._picture_labels()
         pictures = self.monitor.generate(self.ema.module)[: len(labels)].cpu()
         for listener in self.listeners:

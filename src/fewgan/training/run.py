@@ -17,7 +17,7 @@ from fewgan.training import checkpoint
 from fewgan.training.folder import RunFolder
 
 Checkpoint = Literal["best", "last"] | int
-"""The best checkpoint, the last one, or of a stream that after so many experiences."""
+"""The best, the last, or one kept on the way: by experiences of a stream, or else by step."""
 
 
 class Run:
@@ -88,7 +88,10 @@ class Run:
         if which == "best":
             return checkpoint.read(self.folder.weights_file)
         if isinstance(which, int):
-            return checkpoint.read(self.folder.experience(which))
+            if which not in self.folder.numbers:
+                kept = ", ".join(map(str, self.folder.numbers)) or "none: train with --snapshots"
+                raise InputError(f"{self.path} kept no checkpoint {which}; it kept {kept}")
+            return checkpoint.read(self.folder.kept(which))
         tensors, meta = checkpoint.read(self.folder.last)
         return checkpoint.within("ema", tensors), meta
 

@@ -53,6 +53,8 @@ class RunSettings(BaseModel):
     """Steps between two lines of metrics.jsonl."""
     check_every: int = Field(500, ge=1)
     """Steps between two checks: sample grid, keep-best figure, collapse alarm, checkpoint."""
+    snapshots: bool = False
+    """Keep the averaged generator of every check, for --checkpoint STEP."""
     check_images: int = Field(1000, ge=16)
     """Images generated for the keep-best figure and the collapse alarm."""
     source: str | None = None
