@@ -88,7 +88,7 @@ def train(
 
 def adapt(
     run: Run | str | Path,
-    method: str | type[Method],
+    method: str | type[Method] | None = None,
     data: str | None = None,
     *,
     out: str | Path | None = None,
@@ -102,7 +102,8 @@ def adapt(
 
     Args:
         run: The run to go on from, or its folder; it is left as it is.
-        method: A method's name (see `fewgan methods`) or its class.
+        method: A method's name (see `fewgan methods`) or its class; of a meta-trained run its own
+            inner steps when left out.
         data: A named data set or a folder of images.
         out: The new run folder; `runs/<method>-<data>-<time>` when left out.
         progress: Show a bar on standard error.
@@ -137,13 +138,21 @@ def inherit(
     return kind.inherited(settings, classes) | {"size": spec.size, "channels": spec.channels}
 
 
-def onto(source: Run, method: str | type[Method]) -> type[Method]:
+def onto(source: Run, method: str | type[Method] | None) -> type[Method]:
     """The method as it goes on from a run: one that wraps a GAN wraps the run's.
 
     Raises:
-        InputError: There is no such method, or it cannot go on from this run.
+        InputError: There is no such method, or it cannot go on from this run; or none was named,
+            and the run has no way of its own.
     """
-    return methods.find(method).onto(methods.find(source.model["method"]))
+    begun = methods.find(source.model["method"])
+    method = method or begun.adapted_by
+    if method is None:
+        raise InputError(
+            f"{source.path} was trained by {begun.name}, which can be adapted in many ways: name "
+            "one, as in fewgan adapt RUN ewc"
+        )
+    return methods.find(method).onto(begun)
 
 
 def _classes_of(name: str | None, source: Run, settings: dict[str, Any]) -> list[str]:

@@ -129,6 +129,7 @@ def _cells(protocol: Protocol, out: Path, lenders: Mapping[str, Lender]) -> Iter
             source = lender.cell.config
             kind = kind.onto(methods.find(source.method))
             lent = api.inherit(kind, source.settings, lender.spec, lender.classes)
+            lent = {name: value for name, value in lent.items() if name not in COUNTED}
             settings = {**lent, **settings}
             place["source"] = str(lender.cell.folder)
         config = _config(protocol, kind, settings, place, protocol.images)
@@ -176,7 +177,7 @@ def _config(
             f"{COUNTED[name]!r}"
         )
     config = api.make_config(kind, {**settings, **place, "steps": 1})
-    a_step = config.batch_size * int(config.settings.get("d_steps", 1))
+    a_step = config.batch_size * kind.batches(config.settings)
     experiences = config.stream.count("/") + 1 if config.stream else 1
     steps = ceil(images / a_step / experiences)
     check_every = max(1, ceil(steps * experiences / protocol.checks))

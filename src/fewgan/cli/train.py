@@ -1,6 +1,7 @@
 """Training and going on with it. The settings of a method, pydantic models, become its flags."""
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,24 +49,25 @@ def adapt(*tokens: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None
 
     Example: `fewgan adapt runs/acgan-mnist mergan-ra --data letters --steps 500`
 
-    A method that keeps learning adds the classes of --data to those that RUN knows.
+    A method that keeps learning adds the classes of --data to those that RUN knows. A run that was
+    meta-trained needs no METHOD: it takes the steps that it was trained to take.
     `fewgan adapt RUN METHOD --help` shows every setting.
     """
-    words = [word for word in tokens[:2] if not word.startswith("-")]
-    if len(words) < 2:
+    words = list(takewhile(lambda word: not word.startswith("-"), tokens[:2]))
+    if not words:
         if not {"--help", "-h"} & set(tokens):
             raise InputError("name a run and a method: fewgan adapt RUN METHOD --data FOLDER")
         _parser("adapt RUN METHOD", adapt.__doc__)(list(tokens))
         return
     from fewgan import api
 
-    source = api.load(words[0])
+    source, method = api.load(words[0]), words[1] if words[1:] else None
 
     def run(**given: Any) -> Any:
-        return api.adapt(source, words[1], **given)
+        return api.adapt(source, method, **given)
 
-    kind = api.onto(source, words[1])
-    _parser(f"adapt RUN {words[1]}", adapt.__doc__, kind, run)(list(tokens[2:]))
+    kind = api.onto(source, method)
+    _parser(f"adapt RUN {kind.name}", adapt.__doc__, kind, run)(list(tokens[len(words) :]))
 
 
 def _method_of_config(tokens: Sequence[str]) -> str:

@@ -94,6 +94,7 @@ class Feed:
         self._prior = counts if prior == "data" else (counts > 0).float()
         self._all = Epochs(torch.arange(len(images)), generator)
         self._of: dict[int, Epochs] = {}
+        self._sorted: Tensor | None = None
 
     @property
     def local_batch_size(self) -> int:
@@ -114,10 +115,31 @@ class Feed:
             self._of[label] = self._epochs_of(label)
         return self._shown(self._of[label])[0]
 
+    def batch_outside(self, label: int) -> Tensor:
+        """Real images [N,C,H,W] in [-1, 1] of all classes but one, each image as likely.
+
+        Raises:
+            InputError: There are no others.
+        """
+        if self._sorted is None:
+            self._sorted = torch.cat(by_class(self.images.labels))
+        counts = self.images.counts()
+        before, inside = sum(counts[:label]), counts[label]
+        others = len(self._sorted) - inside
+        if not others:
+            raise InputError(f"there are no images but those of class {label}: give more classes")
+        # A place among the others; those after the class are further on by its size.
+        place = (torch.rand(self.batch_size, generator=self.generator) * others).long()
+        place += inside * (place >= before)
+        return self._at(self._sorted[self._mine(place, move=False)])[0]
+
     def _shown(self, epochs: Epochs) -> tuple[Tensor, Tensor]:
-        index = self._mine(epochs.next(self.batch_size), move=False).to(self.images.labels.device)
-        images, labels = self.images.images[index], self.images.labels[index]
         self.seen += self.batch_size
+        return self._at(self._mine(epochs.next(self.batch_size), move=False))
+
+    def _at(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        index = index.to(self.images.labels.device)
+        images, labels = self.images.images[index], self.images.labels[index]
         if self.flip:
             mirrored = self.uniform() < 0.5
             images = torch.where(mirrored[:, None, None, None], images.flip(3), images)

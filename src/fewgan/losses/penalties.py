@@ -23,7 +23,12 @@ Critic = Callable[[Tensor], Tensor]
 
 
 def gradient_penalty(
-    critic: Critic, real: Tensor, fake: Tensor, alpha: Tensor, target: float = 1.0
+    critic: Critic,
+    real: Tensor,
+    fake: Tensor,
+    alpha: Tensor,
+    target: float = 1.0,
+    axes: tuple[int, ...] = (1, 2, 3),
 ) -> Tensor:
     """Mean squared distance of the critic's slope from `target` between real and fake images.
 
@@ -34,6 +39,7 @@ def gradient_penalty(
         alpha: Where between the two to look, [N] in [0, 1]: one place for each pair of images, 0
             being the real one.
         target: The wanted norm of the gradient; 1 for the Wasserstein game, 0 to flatten.
+        axes: What the norm is taken over: all of an image, or in some released code channels only.
 
     Raises:
         ValueError: `alpha` is not of shape [N].
@@ -41,7 +47,7 @@ def gradient_penalty(
     if alpha.shape != real.shape[:1]:
         raise ValueError(f"alpha has shape {tuple(alpha.shape)}: give one number for each image")
     between = torch.lerp(real.detach(), fake.detach(), alpha.view(-1, *[1] * (real.ndim - 1)))
-    return (_slopes(critic, between).flatten(1).norm(dim=1) - target).square().mean()
+    return (_slopes(critic, between).norm(dim=axes) - target).square().mean()
 
 
 def r1(critic: Critic, real: Tensor) -> Tensor:

@@ -61,6 +61,8 @@ class Method(nn.Module):
     """Whether it is shown all experiences of a stream at once, as an upper bound is."""
     adapts: ClassVar[bool] = False
     """Whether it needs a run to go on from."""
+    adapted_by: ClassVar[str | None] = None
+    """The method that adapts a run of this one when none is named."""
     compared: ClassVar[bool] = True
     """Whether checks compete, by KID against the training images; else the latest is the best, as
     where these are so few that copies of them would win."""
@@ -99,6 +101,11 @@ class Method(nn.Module):
             classes: Number of classes that the run can be asked for.
         """
         return {name: settings[name] for name in cls.Settings.model_fields if name in settings}
+
+    @classmethod
+    def batches(cls, settings: dict[str, Any]) -> int:
+        """Batches of real images that a step consumes, with these settings."""
+        return int(settings.get("d_steps", 1))
 
     def adopt(self, learned: Learned) -> None:
         """Begin with what another run has learned, of the method that `onto` was given.

@@ -111,6 +111,7 @@ class DCGANDiscriminator(nn.Module):
             norm = make_norm(b) if i else nn.Identity()
             self.stages.append(nn.Sequential(wrap(conv), norm, nn.LeakyReLU(0.2, inplace=True)))
         self.features = 16 * widths[-1]
+        self.places = 16
 
     def pool(self, h: Tensor) -> Tensor:
         """Features [N,F] of the last stage's output: all of it, as the 4x4 places matter."""

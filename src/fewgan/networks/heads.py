@@ -13,6 +13,7 @@ of the trunk (`joins`, `join`), which is how a concatenated label gets in.
 | `Twin` | as `Auxiliary`, and class logits [N, K] of a twin | Gong et al. 2019 |
 | `SourceTwoN` | logit [N] and the logits of `TwoN` | Hou et al. 2022 |
 | `Contrast` | logit [N], unit embedding [N, E] of x, unit proxy [N, E] of y | Kang et al. 2021 |
+| `Domain` | two logits [N], and the features [N, F] | Fontanini et al. 2022 |
 | `Shared` | logit [N] and the features [N, F], for a network beside | Chen et al. 2016 |
 """
 
@@ -217,6 +218,27 @@ class Contrast(RealFake):
         source = super().forward(features, y)
         embedding, proxy = self.embed(features), self.of_class(self.proxies, y)
         return ContrastVerdict(source, normalize(embedding), normalize(proxy))
+
+
+class DomainVerdict(NamedTuple):
+    """What `Domain` answers: `source` and `domain` logits [N], and the trunk's `features` [N,F]."""
+
+    source: Tensor
+    domain: Tensor
+    features: Tensor
+
+
+class Domain(RealFake):
+    """Real or fake; and of the domain that is being learned, or of another."""
+
+    def __init__(self, features: int, classes: int, wrap: Wrap) -> None:
+        super().__init__(features, classes, wrap)
+        self.inside = wrap(nn.Linear(features, 1))
+
+    def forward(self, features: Tensor, y: Tensor | None) -> DomainVerdict:  # type: ignore[override]
+        """Source and domain logits [N], and the features [N,F] themselves."""
+        source = super().forward(features, y)
+        return DomainVerdict(source, self.inside(features).squeeze(1), features)
 
 
 class SharedVerdict(NamedTuple):

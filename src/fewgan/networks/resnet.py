@@ -149,6 +149,7 @@ class ResNetDiscriminator(nn.Module):
             inputs = a + (joined[1] if i == joined[0] else 0)
             self.stages.append(DownBlock(inputs, b, halve, i == 0, make_norm))
         self.features = widths[-1]
+        self.places = 1
         initialise(self)
         for block in self.stages:
             for name, layer in list(block.named_children()):
