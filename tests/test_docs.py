@@ -73,8 +73,10 @@ def parse(words: list[str]) -> None:
     """Let the command line's own parser judge the words, without running anything."""
     parser, tokens = cli.app, words
     if words[0] == "adapt" and len(words) > 3:
-        kind = methods.find(words[2]).onto(methods.find("acgan"))
-        parser, tokens = cli.train._parser("adapt", "", kind, print), words[3:]
+        name, tokens = ("inner", words[2:]) if words[2].startswith("-") else (words[2], words[3:])
+        source = "reptile-2mlp" if name == "inner" else "acgan"
+        kind = methods.find(name).onto(methods.find(source))
+        parser = cli.train._parser("adapt", "", kind, print)
     elif words[0] == "train":
         tokens = words[1:]
         named = tokens and not tokens[0].startswith("-")

@@ -7,7 +7,9 @@ import pytest
 import fewgan
 from fewgan import api, data, methods
 from fewgan.cli import main
+from fewgan.training.settings import RunSettings
 
+OF_META = {"inner": "reptile-1mlp"}
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
 TINY = {
     "data": "digits", "steps": 2, "batch-size": 8, "check-images": 40, "width": 4, "d-width": 4,
@@ -42,24 +44,28 @@ def test_comment_says_what_to_expect_and_how_long(recipe):
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory) -> str:
-    """A run to adapt."""
-    run = tmp_path_factory.mktemp("source") / "run"
-    fewgan.train("acgan", out=run, progress=False, **{k.replace("-", "_"): TINY[k] for k in TINY})
-    return str(run)
+def sources(tmp_path_factory) -> dict[str, str]:
+    """A run to adapt, of each method that recipes to adapt need."""
+    place, given = tmp_path_factory.mktemp("source"), {k.replace("-", "_"): TINY[k] for k in TINY}
+    for name in {"acgan", *OF_META.values()}:
+        fewgan.train(name, out=place / name, progress=False, **given)
+    return {name: str(place / name) for name in ("acgan", *OF_META.values())}
 
 
-def test_trains_on_stand_in_data_into_a_run_that_draws(recipe, source, tmp_path):
+def test_trains_on_stand_in_data_into_a_run_that_draws(recipe, sources, tmp_path):
     config = api.read_config(recipe)
-    words, tiny = ["train"], TINY
-    if methods.find(config["method"]).adapts:  # networks are the source's
+    kind = methods.find(config["method"])
+    known = {*kind.Settings.model_fields, *RunSettings.model_fields}
+    words, tiny = ["train"], {n: v for n, v in TINY.items() if n.replace("-", "_") in known}
+    if kind.adapts:  # networks are the source's
+        source = sources[OF_META.get(config["method"], "acgan")]
         words = ["adapt", source, config["method"]]
-        tiny = {name: value for name, value in TINY.items() if "width" not in name}
+        tiny = {name: value for name, value in tiny.items() if "width" not in name}
     flags = [word for name, value in tiny.items() for word in (f"--{name}", str(value))]
     out = tmp_path / "run"
     assert main([*words, "--config", str(recipe), *flags, "--out", str(out)]) == 0
     run = fewgan.load(out)
-    assert run.model["method"] == config["method"]
+    assert run.model["method"].partition(":")[0] == config["method"]
     size = config.get("size", 32)
     assert run.sample(3).shape == (3, 1, size, size)
     repeated = api.read_config(out / "config.yaml")

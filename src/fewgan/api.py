@@ -15,7 +15,6 @@ from torch import Tensor
 
 from fewgan import __version__, methods
 from fewgan import data as datasets
-from fewgan.benchmark import copies
 from fewgan.data.imageset import ImageSet
 from fewgan.data.splits import Division
 from fewgan.errors import InputError, invalid, unknown
@@ -23,6 +22,7 @@ from fewgan.methods.base import Learned, Method
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.precision import resolve, set_precision
 from fewgan.outputs import picture_of
+from fewgan.report import copies
 from fewgan.report.card import write_card
 from fewgan.report.grids import save_png
 from fewgan.report.view import RunView

@@ -149,3 +149,22 @@ def test_a_class_without_images_is_refused():
     images.labels[:] = 0
     with pytest.raises(InputError, match="class 1 has no training images"):
         Feed(images, 2, torch.Generator()).batch_of(1)
+
+
+def test_images_of_other_classes_come_alike_and_never_of_this_one():
+    one = Feed(make_blobs(30, 3), 3000, torch.Generator().manual_seed(0))
+    for label in range(3):
+        shown = to_bytes(one.batch_outside(label)).flatten(1).sum(1)
+        own = one.images.images[one.images.labels == label].flatten(1).sum(1)
+        others = one.images.images[one.images.labels != label].flatten(1).sum(1)
+        assert not torch.isin(shown, own).any()
+        counts = torch.stack([(shown == value).sum() for value in others])
+        assert counts.sum() == 3000  # noise makes all images different
+        assert (counts > 100).all()  # 150 each
+        assert (counts < 200).all()
+
+
+def test_of_one_class_there_is_nothing_outside():
+    one = Feed(make_blobs(10, 1), 4, torch.Generator().manual_seed(0))
+    with pytest.raises(InputError, match="no images but those of class 0"):
+        one.batch_outside(0)

@@ -126,7 +126,7 @@ def test_the_command_says_what_it_did(source, tmp_path, capsys):
     ("words", "said"),
     [
         ([], "name a run and a method"),
-        (["{run}"], "name a run and a method"),
+        (["{run}"], "can be adapted in many ways: name one"),
         (["{run}", "acgan"], "acgan begins anew: fewgan train acgan"),
         (["{run}", "joint"], "fewgan train joint"),
         (["{run}", "mergan-raa"], "mergan-ra"),

@@ -51,13 +51,21 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
         wanted = [name.strip() for name in settings.classes.split(",") if name.strip()]
         classes = sorted({class_index(source.class_names, name) for name in wanted})
         kept = kept[torch.isin(source.labels, torch.tensor(classes))]
+    classes, novel = _later(settings, source, classes)
+    if novel and settings.shots is None:
+        kept = kept[~torch.isin(source.labels[kept], torch.tensor(novel))]
+    else:
+        classes = sorted([*classes, *novel])
     parts = {}
     if settings.holdout and not data.has_test_split(settings.data):
         rest, held = splits.holdout(source.labels[kept], settings.holdout, generator)
         parts["holdout"], kept = kept[held], kept[rest]
     if settings.shots is not None:
         labels = source.labels[kept]
-        shown = splits.shots(labels, settings.shots, generator, source.class_names)
+        few = torch.isin(labels, torch.tensor(novel)) if novel else torch.ones_like(labels).bool()
+        places = few.nonzero().flatten()
+        drawn = splits.shots(labels[places], settings.shots, generator, source.class_names)
+        shown = torch.cat([places[drawn], (~few).nonzero().flatten()]).sort().values
         if "holdout" in parts:  # of few images all others can be held out
             rest = torch.ones(len(kept), dtype=torch.bool)
             rest[shown] = False
@@ -69,7 +77,24 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
             "give more images, or a smaller --holdout"
         )
     experiences = {f"experience {i}": part for i, part in enumerate(stream)}
-    return Division.of(source, {"train": kept, **parts}, {"model": tuple(classes), **experiences})
+    later = {"novel": tuple(novel)} if novel else {}
+    named = {"model": tuple(classes), **later, **experiences}
+    return Division.of(source, {"train": kept, **parts}, named)
+
+
+def _later(
+    settings: RunConfig, source: ImageSet, classes: list[int]
+) -> tuple[list[int], list[int]]:
+    """Base classes, and novel ones, which come later; of those that are taken part in."""
+    if settings.novel is not None:
+        named = [name.strip() for name in settings.novel.split(",") if name.strip()]
+        wanted: int | list[int] = [class_index(source.class_names, name) for name in named]
+    elif settings.novel_count is not None:
+        wanted = settings.novel_count
+    else:
+        return classes, []
+    base, novel = splits.base_novel(classes, wanted, settings.seed)
+    return list(base), list(novel)
 
 
 def training_images(source: ImageSet, division: Division) -> ImageSet:

@@ -25,6 +25,11 @@ class RunSettings(BaseModel):
     """Classes that come one experience after another: 0/1/2 or 0,1/2,3; --steps is for each."""
     order_seed: int | None = Field(None, ge=0, lt=2**63)
     """Shuffle the classes of the stream over its experiences with this seed."""
+    novel: str | None = None
+    """Classes that come later, by name or number, separated by commas: of these only --shots images
+    are shown, and none without; of the others all."""
+    novel_count: int | None = Field(None, ge=1)
+    """How many classes come later, drawn with the seed."""
     shots: int | None = Field(None, ge=1)
     """Only this many images of each class, drawn with the seed."""
     holdout: float = Field(0.2, ge=0, lt=1)

@@ -1,0 +1,203 @@
+"""Meta-learned GANs: who learns in a task, who moves, and what a new class asks for."""
+
+import copy
+import json
+
+import pytest
+import torch
+
+import fewgan
+from conftest import make_blobs
+from fewgan import methods
+from fewgan.cli import main
+from fewgan.data.feed import Feed
+from fewgan.networks.build import ImageSpec
+
+META = [info.name for info in methods.available().values() if info.regime == "meta-train"]
+REPTILE = ["reptile-1mlp", "reptile-2mlp"]
+SMALL = {"width": 4, "latent_dim": 8, "inner_steps": 3}
+
+
+def made(name, **settings):
+    torch.manual_seed(0)
+    kind = methods.find(name)
+    return kind(kind.Settings(**SMALL | settings), ImageSpec(1, 16, 3)).train()
+
+
+def feed_of(batch=8, n=30, classes=3):
+    return Feed(make_blobs(n, classes), batch, torch.Generator().manual_seed(0))
+
+
+def begun(name, **settings):
+    method, feed = made(name, **settings), feed_of()
+    method.begin(feed, copy.deepcopy(method.sampler))
+    return method, feed
+
+
+def state_of(module):
+    return {name: value.detach().clone() for name, value in module.named_parameters()}
+
+
+def moved(module, before):
+    return {n for n, v in module.named_parameters() if not torch.equal(v, before[n])}
+
+
+# --- outer iterations ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", REPTILE)
+def test_learners_go_a_share_of_the_way_and_the_generator_keeps_its_step(name):
+    method, feed = begun(name, epsilon=0.25)
+    other, again = begun(name, epsilon=1.0)
+    before = state_of(method)
+    method.step(feed), other.step(again)
+    whole, part = state_of(other), state_of(method)
+    for key in before:
+        if "generator." in key:
+            torch.testing.assert_close(part[key], whole[key])
+            continue
+        torch.testing.assert_close(part[key] - before[key], 0.25 * (whole[key] - before[key]))
+    assert any(key.startswith("shaped.generator.") for key in moved(method, before))
+
+
+@pytest.mark.parametrize("name", REPTILE)
+def test_inside_a_task_the_generator_gets_no_update(name):
+    method, feed = begun(name)
+    before = state_of(method)
+    method.begin_task(feed)
+    for _ in range(2):
+        method.inner_step(feed, feed.batch_of(0), feed.batch_outside(0))
+    now = moved(method, before)
+    assert not any("generator." in key for key in now)
+    assert any(key.startswith("discriminator.") for key in now)
+    assert any(key.startswith("shaped.mlp.") for key in now)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_the_second_mlp_learns_unless_it_is_frozen(frozen):
+    method, feed = begun("reptile-2mlp", mlp_cls_frozen=frozen)
+    before = state_of(method.shaped.mlp_cls)
+    for _ in range(2):
+        method.step(feed)
+    assert bool(moved(method.shaped.mlp_cls, before)) is not frozen
+
+
+def test_the_generator_is_told_what_a_task_is_like():
+    method, feed = begun("reptile-2mlp")
+    z = method.sampler.latents(torch.zeros(4), torch.Generator().manual_seed(0))
+    sampler = method.sampler.eval()
+    assert z.shape == (4, 16)
+    noise = torch.cat([z[:, :8], torch.randn(4, 8)], 1)
+    assert not torch.equal(sampler(z), sampler(noise))  # nobody looked: noise stands in
+    method.look(feed.batch_of(0))
+    told = sampler(z)
+    assert torch.equal(told, sampler(noise))
+    method.look(feed.batch_of(1))
+    assert not torch.equal(told, sampler(z))
+    features = method.discriminator.features(feed.batch_of(2), None)
+    method.notice(features)
+    by_hand = features.view(8, 4, 4, -1).mean((0, 1, 2))
+    torch.testing.assert_close(method.shaped.mean, by_hand)
+    method.step(feed)
+    assert not method.shaped.looked
+
+
+def test_a_task_begins_with_fresh_moments_or_with_the_last_ones():
+    for policy, steps in (("reset", 3), ("keep", 6)):
+        method, feed = begun("reptile-1mlp", inner_moments=policy)
+        for _ in range(2):
+            method.step(feed)
+        (weight, *_) = method.discriminator.parameters()
+        assert method.inner["d"].state[weight]["step"].item() == steps
+
+
+def test_inner_rates_do_not_fall_with_the_run():
+    method, feed = begun("reptile-1mlp")
+    for optimizer in method.optimizers.values():
+        optimizer.param_groups[0]["lr"] = 1e-9  # as at the end of a run
+    method.begin_task(feed)
+    assert method.inner["d"].param_groups[0]["lr"] == method.settings.d_lr
+    assert method.optimizers["g"].param_groups[0]["lr"] == 1e-9
+
+
+def test_both_games_and_their_mixture():
+    critic = {"game": "wasserstein", "d_steps": 2}
+    names = {
+        (): {"d/adversarial", "d/domain"},
+        ("critic",): {"d/adversarial", "d/domain", "d/penalty", "d/domain penalty"},
+        ("hybrid",): {"d/adversarial", "d/domain", "d/penalty"},
+    }
+    for key, terms in names.items():
+        chosen = critic if key else {}
+        chosen = chosen | ({"domain_game": "bce"} if key == ("hybrid",) else {})
+        method, feed = begun("reptile-1mlp", **chosen)
+        found = method.step(feed)
+        assert {n for n in found if n.startswith("d/")} == terms
+        assert all(value.isfinite() for value in found.values())
+
+
+def test_figr_moves_both_players_by_adam_on_their_displacement():
+    method, feed = begun("figr", epsilon=1e-3)
+    before = state_of(method)
+    method.step(feed)
+    now = state_of(method)
+    sizes = torch.cat([(now[n] - before[n]).abs().flatten() for n in before])
+    sizes = sizes[sizes > 0]
+    assert sizes.max() <= 1.001e-3
+    assert sizes.median() == pytest.approx(1e-3, rel=0.01)  # Adam's first step
+    assert moved(method.critic, {n[7:]: v for n, v in before.items() if n.startswith("critic.")})
+
+
+def test_images_of_meta_training_are_kept_for_what_comes_later():
+    method, feed = begun("reptile-1mlp")
+    assert method.others.shape == (256, 1, 16, 16)
+    shown = {tuple(image.flatten().tolist()) for image in method.others}
+    assert len(shown) == 30  # of thirty images, all
+    assert method.batch_outside(feed).shape == (8, 1, 16, 16)
+    assert begun("figr")[0].others.shape == (0, 1, 16, 16)
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+QUICK = {"steps": 2, "size": 16, "batch_size": 8, "check_images": 40, "progress": False}
+
+
+@pytest.fixture(scope="module", params=META)
+def source(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("source") / "run"
+    return fewgan.train(request.param, "digits", out=folder, classes="0,1,2,3", **SMALL, **QUICK)
+
+
+def test_a_run_learns_a_new_class_by_its_own_steps(source, tmp_path, capsys):
+    words = ["adapt", str(source.path), "--data", "digits", "--classes", "7", "--shots", "8"]
+    words += ["--check-images", "40", "--batch-size", "8"]
+    assert main([*words, "--out", str(tmp_path / "run"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["best step"] == 20
+    run = fewgan.load(tmp_path / "run")
+    assert run.model["method"] == f"inner:{source.model['method']}"
+    pictures = sorted(p.name for p in run.folder.samples.glob("step-*.png"))
+    assert pictures == [f"step-{step:07d}.png" for step in (5, 10, 15, 20)]
+    same = run.sample(4), run.sample(4, which="last")
+    assert torch.equal(*same)  # nothing is averaged
+    assert not torch.equal(run.sample(4), source.sample(4))
+    scores = fewgan.evaluate(run, "digits", n=40, metrics=["kid"], progress=False)
+    assert scores["figures"][0]["card"]["n_real"] > 10
+
+
+def test_an_adapted_run_goes_on_from_where_it_is(source, tmp_path):
+    given = {"data": "digits", "classes": "7", "shots": 8, "check_images": 40, "progress": False}
+    first = fewgan.adapt(source, out=tmp_path / "a", steps=2, **given)
+    second = fewgan.adapt(first, out=tmp_path / "b", steps=2, **given)
+    assert second.model["method"] == first.model["method"]
+
+
+def test_what_cannot_be_done_is_said(source, tmp_path, capsys):
+    name = source.model["method"]
+    words = ["--steps", "1", "--size", "16", "--width", "4", "--out", str(tmp_path / "run")]
+    one = ["train", name, "--data", "digits", "--classes", "3"]
+    assert main([*one, *words]) == 2
+    assert f"{name} learns from many classes, and there are 1" in capsys.readouterr().err
+    plain = fewgan.train("dcgan", "digits", out=tmp_path / "plain", width=4, **QUICK)
+    for given in ([], ["inner"]):
+        assert main(["adapt", str(plain.path), *given, "--data", "digits"]) == 2
+        assert "name a" in capsys.readouterr().err or given == []
