@@ -8,6 +8,7 @@ from fewgan.networks.build import Discriminator, Generator, ImageSpec, NetworkSe
 
 TRUNKS = [
     *(("dcgan", size) for size in (16, 32, 64)),
+    ("dcgan-selu", 32),
     *(("resnet", size) for size in (32, 64)),
     *(("stylegan2", size) for size in (32, 64, 128)),
 ]
@@ -15,7 +16,8 @@ LABELS = ["none", "concat", "embedding", "norm"]
 
 
 def settings(**given):
-    own = {"labels": "embedding", "spectral": False} if given.get("trunk") == "stylegan2" else {}
+    bare = given.get("trunk") in ("dcgan-selu", "stylegan2")
+    own = {"labels": "embedding", "spectral": False} if bare else {}
     return NetworkSettings(**{"width": 4, "latent_dim": 8, **own, **given})
 
 
@@ -142,7 +144,7 @@ def test_sizes_and_labels_that_cannot_be_are_refused_in_words():
         Discriminator(settings(trunk="stylegan2"), ImageSpec(1, 32, 3), heads.Concat, stage=2)
 
 
-@pytest.mark.parametrize("trunk", ["dcgan", "resnet", "stylegan2"])
+@pytest.mark.parametrize("trunk", ["dcgan", "dcgan-selu", "resnet", "stylegan2"])
 def test_a_generator_names_what_draws_its_maps(trunk):
     generator = Generator(settings(trunk=trunk), ImageSpec(1, 32, 3))
     sides = []
@@ -151,6 +153,23 @@ def test_a_generator_names_what_draws_its_maps(trunk):
     generator(torch.randn(2, 8), torch.tensor([0, 1]))
     assert len(sides) >= 3
     assert sides == sorted(sides)
+
+
+def test_self_normalising_units_keep_the_spread_of_what_enters():
+    torch.manual_seed(0)
+    given = {"trunk": "dcgan-selu", "labels": "none", "d_norm": "none", "latent_dim": 128}
+    shape = settings(**given, width=32)
+    generator = Generator(shape, ImageSpec(1, 32, 0))
+    spreads = []
+    for drawer in generator.trunk.hidden:
+        drawer.register_forward_hook(lambda _, maps, drawn: spreads.append(float(drawn.std())))
+    images = generator(torch.randn(64, 128), None)
+    judge = Discriminator(shape, ImageSpec(1, 32, 0), heads.RealFake)
+    for stage in judge.trunk.stages:
+        stage.register_forward_hook(lambda _, maps, drawn: spreads.append(float(drawn.std())))
+    judge(torch.randn_like(images))
+    assert len(spreads) == 6
+    assert all(0.6 < spread < 1.4 for spread in spreads), spreads
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ import torch
 from PIL import Image
 
 import fewgan
+from fewgan import api
 from fewgan.cli import main
 from fewgan.files import read_tensors
+from fewgan.training import selection
 
 SMALL = {"check_images": 40, "batch_size": 8, "progress": False}
 NETWORKS = {"size": 16, "width": 4, "latent_dim": 8}
@@ -150,3 +152,40 @@ def test_one_line_says_what_is_wrong(words, said, source, tmp_path, capsys):
     assert (code, len(lines)) == (2, 1), lines
     assert said in lines[0]
     assert not (tmp_path / "run").exists()
+
+
+# --- classes that come later --------------------------------------------------------------------
+
+
+def chosen(**settings):
+    kind = fewgan.methods.find("acgan")
+    config = api.make_config(kind, {"data": "digits", "size": 16, **settings})
+    source = selection.load_source(config)
+    division = selection.choose(config, source)
+    return source, division, selection.training_images(source, division)
+
+
+def test_novel_classes_are_left_out_or_shown_a_few_images_of():
+    source, division, images = chosen(novel="7,3")
+    assert division.classes["novel"] == (3, 7)
+    assert images.class_names == tuple("01245689")
+    held = source.labels[division.indices("holdout")]
+    assert not torch.isin(held, torch.tensor([3, 7])).any()
+    source, division, images = chosen(novel="7,3", shots=5)
+    assert images.class_names == tuple("0123456789")
+    counts = torch.tensor(images.counts())
+    assert counts[[3, 7]].tolist() == [5, 5]
+    assert counts[[0, 1, 2, 4, 5, 6, 8, 9]].min() > 100
+    held = source.labels[division.indices("holdout")]
+    assert held.bincount()[3] == (source.labels == 3).sum() - 5  # all that are not shown
+
+
+def test_a_number_of_novel_classes_is_drawn_with_the_seed():
+    drawn = [chosen(novel_count=4, seed=seed)[1].classes for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert len(drawn[0]["novel"]) == 4
+    assert sorted([*drawn[0]["novel"], *drawn[0]["model"]]) == list(range(10))
+    with pytest.raises(fewgan.errors.InputError, match="each side needs one"):
+        chosen(novel_count=10)
+    with pytest.raises(fewgan.errors.InputError, match="unknown class 'x'"):
+        chosen(novel="x")

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from fewgan.data.imageset import ImageSet, to_float
 from fewgan.data.splits import by_class
+from fewgan.data.warp import KNOTS
+from fewgan.data.warp import warp as warped
 from fewgan.errors import InputError
 
 Prior = Literal["uniform", "data"]
@@ -67,6 +69,7 @@ class Feed:
         batch_size: Size of the global batch, a multiple of `world`.
         generator: A CPU generator; it is advanced by every draw.
         flip: Mirror each image with probability one half.
+        warp: Bend each image elastically, by so many half sides on average; 0 leaves it.
         prior: Labels of fakes are `uniform` over the classes that have images here, or follow
             their shares in the `data`.
         rank: Number of this process.
@@ -80,12 +83,13 @@ class Feed:
         generator: torch.Generator,
         *,
         flip: bool = False,
+        warp: float = 0.0,
         prior: Prior = "uniform",
         rank: int = 0,
         world: int = 1,
     ) -> None:
         self.images, self.batch_size, self.generator = images, batch_size, generator
-        self.flip, self.rank, self.world = flip, rank, world
+        self.flip, self.warp, self.rank, self.world = flip, warp, rank, world
         self.device = images.images.device
         self.seen = 0
         counts = torch.tensor(images.counts(), dtype=torch.float)
@@ -143,7 +147,10 @@ class Feed:
         if self.flip:
             mirrored = self.uniform() < 0.5
             images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-        return to_float(images), labels
+        shown = to_float(images)
+        if self.warp:
+            shown = warped(shown, self.warp * self.normal(2, KNOTS, KNOTS))
+        return shown, labels
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal noise [N, *shape]."""

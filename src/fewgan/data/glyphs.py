@@ -24,6 +24,7 @@ from torch import Generator, Tensor
 
 from fewgan.data.imageset import ImageSet
 from fewgan.data.source import Request, Source, Split
+from fewgan.data.warp import KNOTS, displacements
 from fewgan.errors import InputError
 from fewgan.files import cache_folder, read_tensors, write_tensors
 
@@ -57,7 +58,7 @@ _EM = 96  # pixels at which letters are rendered before they are scaled to their
 _BOX = 42  # longest side of a letter in a drawing of 64 pixels, before distortion
 _ALIKE = 0.33  # share of differing ink below which two letters count as one
 _ROTATION, _SHEAR, _STRETCH, _SHIFT = math.radians(12), 0.15, 0.15, 0.10  # half ranges
-_KNOTS, _ELASTIC = 5, 0.05  # control points a side, and their standard deviation (1 = half image)
+_ELASTIC = 0.05  # standard deviation of the knots of an elastic distortion (1 = half image)
 _CHUNK = 1024  # drawings distorted at a time
 
 
@@ -221,9 +222,8 @@ def _affine(count: int, generator: Generator) -> Tensor:
 
 def _elastic(count: int, generator: Generator) -> Tensor:
     """Smooth random displacements, float [count, 64, 64, 2]."""
-    knots = torch.randn(count, 2, _KNOTS, _KNOTS, generator=generator) * _ELASTIC
-    field = F.interpolate(knots, size=(SIDE, SIDE), mode="bicubic", align_corners=True)
-    return field.permute(0, 2, 3, 1)
+    knots = torch.randn(count, 2, KNOTS, KNOTS, generator=generator) * _ELASTIC
+    return displacements(knots, SIDE)
 
 
 # --- the source ---------------------------------------------------------------------------------

@@ -32,8 +32,9 @@ class NetworkSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    trunk: Literal["dcgan", "resnet", "stylegan2"] = "dcgan"
-    """Architecture of both networks: DCGAN, the residual networks of SNGAN, or StyleGAN2."""
+    trunk: Literal["dcgan", "dcgan-selu", "resnet", "stylegan2"] = "dcgan"
+    """Architecture of both networks: DCGAN, the same with self-normalising units, the residual
+    networks of SNGAN, or StyleGAN2."""
     width: int = Field(32, ge=4, le=1024)
     """Base number of channels of the generator."""
     d_width: int | None = Field(None, ge=4, le=1024)
@@ -65,6 +66,12 @@ class Trunk:
 
 TRUNKS = {
     "dcgan": Trunk(dcgan.DCGANGenerator, dcgan.DCGANDiscriminator, (16, 32, 64, 128)),
+    "dcgan-selu": Trunk(
+        dcgan.SELUGenerator,
+        dcgan.SELUDiscriminator,
+        (16, 32, 64, 128),
+        {"labels": ("embedding", "concat", "none"), "d_norm": ("none",)},
+    ),
     "resnet": Trunk(resnet.ResNetGenerator, resnet.ResNetDiscriminator, (32, 64)),
     "stylegan2": Trunk(
         stylegan2.StyleGAN2Generator,

@@ -9,6 +9,7 @@ channels. At 32 px and width w:
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,15 @@ def initialise(module: nn.Module) -> None:
             nn.init.normal_(layer.weight, 0.0, 0.02)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def keep_spread(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> None:
+    """Weights of spread 1 / sqrt(inputs), which is what self-normalising units ask for."""
+    if isinstance(layer, nn.ConvTranspose2d):  # of its 16 taps, an output has 4 a channel
+        inputs = 4 * layer.in_channels
+    else:
+        inputs = layer.weight[0].numel()
+    nn.init.normal_(layer.weight, 0.0, inputs**-0.5)
 
 
 class DCGANGenerator(nn.Module):
@@ -70,8 +80,12 @@ class DCGANGenerator(nn.Module):
         # Filling 4x4 with channels innermost gives channels-last at no cost.
         h = self.project(z).view(len(z), 4, 4, -1).permute(0, 3, 1, 2)
         for norm, up in zip(self.norms, self.ups, strict=True):
-            h = up(F.relu_(norm(h, y)))
+            h = up(self.activate(norm, h, y))
         return torch.tanh(h)
+
+    def activate(self, norm: nn.Module, h: Tensor, y: Tensor | None) -> Tensor:
+        """Maps [N,C,H,W] between two layers: normalised, and rectified."""
+        return F.relu_(norm(h, y))
 
     @property
     def hidden(self) -> list[nn.Module]:
@@ -91,6 +105,9 @@ class DCGANDiscriminator(nn.Module):
         joined: (stage, planes): extra input channels that a head joins to one stage.
     """
 
+    activation = staticmethod(partial(nn.LeakyReLU, 0.2, inplace=True))
+    start = staticmethod(initialise)
+
     def __init__(
         self,
         channels: int,
@@ -107,9 +124,9 @@ class DCGANDiscriminator(nn.Module):
         for i, (a, b) in enumerate(zip([channels, *widths[:-1]], widths, strict=True)):
             inputs = a + (joined[1] if i == joined[0] else 0)
             conv = nn.Conv2d(inputs, b, 4, stride=2, padding=1)
-            initialise(conv)
+            self.start(conv)
             norm = make_norm(b) if i else nn.Identity()
-            self.stages.append(nn.Sequential(wrap(conv), norm, nn.LeakyReLU(0.2, inplace=True)))
+            self.stages.append(nn.Sequential(wrap(conv), norm, self.activation()))
         self.features = 16 * widths[-1]
         self.places = 16
 
@@ -118,3 +135,37 @@ class DCGANDiscriminator(nn.Module):
         # Channels innermost is how the map lies in memory: no copy, and no other layout for the
         # gradient to come back in.
         return h.permute(0, 2, 3, 1).flatten(1)
+
+
+# --- without normalisation ------------------------------------------------------------------------
+
+
+class SELUGenerator(DCGANGenerator):
+    """The same, with self-normalising units in place of norm and activation.
+
+    Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017. No label enters by a norm.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        channels: int,
+        size: int,
+        width: int,
+        make_norm: Callable[[int], LabelNorm],
+    ) -> None:
+        super().__init__(latent_dim, channels, size, width, make_norm)
+        self.norms = nn.ModuleList(nn.Identity() for _ in self.norms)
+        for layer in (self.project, *self.ups):
+            keep_spread(layer)
+
+    def activate(self, norm: nn.Module, h: Tensor, y: Tensor | None) -> Tensor:
+        """Maps [N,C,H,W] between two layers: as they are, through a SELU."""
+        return F.selu(norm(h))
+
+
+class SELUDiscriminator(DCGANDiscriminator):
+    """The same, with self-normalising units."""
+
+    activation = nn.SELU
+    start = staticmethod(keep_spread)

@@ -104,6 +104,7 @@ class Trainer:
             config.batch_size,
             generator,
             flip=images.flip if config.flip is None else config.flip,
+            warp=config.warp,
             prior=config.label_prior,
             rank=self.engine.rank,
             world=self.engine.world,
