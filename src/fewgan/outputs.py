@@ -101,8 +101,12 @@ def save_interpolation(
     seed: int = 0,
     which: Checkpoint = "best",
     overwrite: bool = False,
+    to: Path | None = None,
 ) -> dict[str, Any]:
     """Draw a walk between latents: rows of a picture (`.png`), or a moving grid (`.gif`).
+
+    With `to`, another run with the same networks, the walk is from this run's weights to that
+    one's, a latent a row.
 
     Raises:
         InputError: The output exists, is of another kind, or cannot be written.
@@ -112,7 +116,10 @@ def save_interpolation(
         raise InputError(f"--out {out}: give FILE.png or FILE.gif")
     check_output(out, overwrite)
     rows = len(run.class_names) if run.class_names and label is None else 8
-    images = run.interpolate(label, rows, columns, seed, which)
+    if to is None:
+        images = run.interpolate(label, rows, columns, seed, which)
+    else:
+        images = run.walk_to(Run(to), rows, columns, seed, which)
     if out.suffix.lower() == ".png":
         save_png(grid(images, columns), out)
     else:

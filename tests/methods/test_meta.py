@@ -184,6 +184,22 @@ def test_a_run_learns_a_new_class_by_its_own_steps(source, tmp_path, capsys):
     assert scores["figures"][0]["card"]["n_real"] > 10
 
 
+def test_one_learned_class_becomes_another(source, tmp_path, capsys):
+    given = {"data": "digits", "shots": 8, "steps": 2, "check_images": 40, "progress": False}
+    one, two = (fewgan.adapt(source, classes=c, out=tmp_path / c, **given) for c in ("7", "8"))
+    walk = one.walk_to(two, rows=3, columns=5).unflatten(0, (3, 5))
+    z = one.sampler().latents(torch.zeros(3), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(walk[:, 0], one.draw(z, torch.zeros(3)))
+    torch.testing.assert_close(walk[:, -1], two.draw(z, torch.zeros(3)))
+    out = tmp_path / "walk.png"
+    assert main(["interpolate", str(one.path), "--to", str(two.path), "--out", str(out)]) == 0
+    assert out.exists()
+    other = fewgan.train("dcgan", "digits", out=tmp_path / "plain", width=4, **QUICK)
+    words = ["interpolate", str(one.path), "--to", str(other.path), "--out"]
+    assert main([*words, str(tmp_path / "no.png")]) == 2
+    assert "have other networks" in capsys.readouterr().err
+
+
 def test_an_adapted_run_goes_on_from_where_it_is(source, tmp_path):
     given = {"data": "digits", "classes": "7", "shots": 8, "check_images": 40, "progress": False}
     first = fewgan.adapt(source, out=tmp_path / "a", steps=2, **given)

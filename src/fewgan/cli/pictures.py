@@ -47,6 +47,7 @@ def interpolate(
     label: str | None = None,
     seed: int = 0,
     checkpoint: Which = "best",
+    to: Path | None = None,
     overwrite: bool = False,
     as_json: Json = False,
 ) -> None:
@@ -60,12 +61,14 @@ def interpolate(
         label: A class by name or number; one class a row when left out.
         seed: The same seed gives the same walk.
         checkpoint: Which checkpoint draws: best, last, or the step of one that --snapshots kept.
+        to: Another adaptation of the same run: walk from the weights of this one to those.
         overwrite: Replace what stands at --out.
         as_json: Print one JSON object instead of tables.
     """
     from fewgan import load, outputs
 
-    display(outputs.save_interpolation(load(run), out, label, seed, checkpoint, overwrite), as_json)
+    done = outputs.save_interpolation(load(run), out, label, seed, checkpoint, overwrite, to)
+    display(done, as_json)
 
 
 @app.command

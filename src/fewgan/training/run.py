@@ -1,5 +1,6 @@
 """A run, read back from its folder: what it is, and what it draws."""
 
+import copy
 from pathlib import Path
 from typing import Any, Literal
 
@@ -243,6 +244,56 @@ class Run:
         steps = torch.linspace(0, 1, columns)
         z = torch.stack([slerp(start, end, float(t)) for t in steps], 1)
         return self.draw(z.flatten(0, 1), y.repeat_interleave(columns), which)
+
+    def walk_to(
+        self,
+        other: "Run",
+        rows: int = 8,
+        columns: int = 10,
+        seed: int = 0,
+        which: Checkpoint = "best",
+    ) -> Tensor:
+        """Walk from this run's weights to another's, as between two domains adapted to.
+
+        Weights move on straight lines, which stays among generators that draw where both were
+        adapted from one source by few steps.
+
+        Args:
+            other: A run with the same networks.
+            rows: Latents, one a row; with classes, these in turn.
+            columns: Places on the way, both ends among them.
+            seed: Of the latents.
+            which: The checkpoint of both.
+
+        Returns:
+            Images float32 [rows * columns, C, H, W] in [-1, 1].
+
+        Raises:
+            InputError: The networks differ.
+        """
+        here, there = (run.sampler(which).state_dict() for run in (self, other))
+        form = {name: value.shape for name, value in here.items()}
+        if form != {name: value.shape for name, value in there.items()}:
+            raise InputError(
+                f"{self.path} and {other.path} have other networks: give two runs that were "
+                "adapted from the same one by the same method"
+            )
+        y = self.labels(rows)
+        z = self.sampler(which).latents(y, torch.Generator().manual_seed(seed))  # type: ignore[operator]
+        between = copy.deepcopy(self.sampler(which))
+        images = []
+        for t in torch.linspace(0, 1, columns).tolist():
+            between.load_state_dict({n: _between(here[n], there[n], t) for n in here})
+            with torch.no_grad():
+                images.append(between(z, y).contiguous())
+        return torch.stack(images, 1).flatten(0, 1)
+
+
+def _between(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """A value on the way from a to b; what cannot be divided changes at the middle."""
+    if a.is_floating_point():
+        return torch.lerp(a, b, t)
+    return a if t < 0.5 else b
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:

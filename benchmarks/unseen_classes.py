@@ -1,0 +1,107 @@
+"""Judge what a meta-trained run draws of classes it never saw, from a few images of each.
+
+    python benchmarks/unseen_classes.py RUN... --data omniglot --shots 16 --classes 20 --out FILE
+
+Each RUN is adapted to the first `--classes` of its novel classes (`splits.json`), one after
+another, by its own inner steps; a run of a conditional GAN instead learns each class as
+`sequential` does, by as many updates. All share the k images of a class and the judge: a classifier
+of every class of the data. Per class: KID to the drawings that were held out, in the judge's
+features; share of images that the judge finds right; share of near copies of the k. Means over
+classes with 95 % intervals. A panel beside FILE shows, a class a row, some of the k images, some of
+those held out, and what is drawn.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import torch
+
+import fewgan
+from fewgan import methods
+from fewgan.benchmark.estimates import estimate
+from fewgan.data.imageset import ImageSet
+from fewgan.files import write_json
+from fewgan.metrics.extractors import Extractor, get_extractor, random_extractor
+from fewgan.metrics.kid import kid
+from fewgan.metrics.memorisation import near_copies
+from fewgan.report.grids import grid, save_png
+
+DRAWN = 64  # images of each class
+SHOWN = 4  # of each kind, in the panel
+ROWS = 8  # classes in the panel
+
+
+def adapted(run: fewgan.Run, name: str, out: Path, given: argparse.Namespace) -> fewgan.Run:
+    """The run after it learned one class."""
+    own = methods.find(run.model["method"]).adapted_by
+    few = {"classes": name, "shots": given.shots, "seed": given.seed, "progress": False}
+    few |= {"check_images": 16, "steps": given.steps, "check_every": given.steps}
+    few |= {"batch_size": given.shots}
+    if own:
+        return fewgan.adapt(run, own, given.data, out=out, **few)
+    return fewgan.adapt(run, "sequential", given.data, out=out, ema_decay=0.0, **few)
+
+
+def judged(
+    run: fewgan.Run, name: str, real: ImageSet, judge: Extractor
+) -> tuple[dict[str, float], torch.Tensor]:
+    """Figures of one class, and its row of the panel."""
+    label = name if run.class_names else None
+    made = run.imageset(DRAWN, label=label, which="last").images
+    division = run.folder.read_splits()
+    support, held = (real.images[division.indices(part)] for part in ("train", "holdout"))
+    seen, there = judge.outputs(made), judge.outputs(held)
+    wanted = real.class_names.index(name)
+    network = random_extractor(real.channels)
+    copies = near_copies(network.features(made), network.features(support)[:, None])
+    figures = {
+        "kid": kid(seen.features, there.features),
+        "accuracy": float((seen.logits.argmax(1) == wanted).double().mean()),
+        "copies": copies.copies,
+    }
+    row = torch.cat([support[:SHOWN], held[:SHOWN], made[: 2 * SHOWN]])
+    return figures, row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--data", default="omniglot")
+    parser.add_argument("--shots", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--classes", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    first = fewgan.load(given.runs[0])
+    real = fewgan.datasets.load(given.data, size=first.spec.size)
+    judge = get_extractor("in-domain", data=real, test=real)
+    found, panels = {}, {}
+    for path in given.runs:
+        run = fewgan.load(path)
+        novel = run.folder.read_splits().classes["novel"][: given.classes]
+        each, rows = [], []
+        for index in novel:
+            name = real.class_names[index]
+            with tempfile.TemporaryDirectory() as place:
+                learned = adapted(run, name, Path(place) / "run", given)
+                figures, row = judged(learned, name, real, judge)
+            each.append({"class": name, **figures})
+            rows.append(row)
+        means = {}
+        for figure in ("kid", "accuracy", "copies"):
+            of = estimate([line[figure] for line in each])
+            means[figure] = {"mean": of.mean, "low": of.low, "high": of.high}
+        found[path.name] = {"method": run.model["method"], "mean": means, "classes": each}
+        panels[path.name] = torch.cat(rows[:ROWS])
+        print(path.name, {k: round(v["mean"], 4) for k, v in means.items()}, flush=True)
+    card = {"data": given.data, "shots": given.shots, "steps": given.steps, "seed": given.seed}
+    card |= {"drawn": DRAWN, "judge": judge.notes, "classes": given.classes}
+    write_json(given.out, {"card": card, "runs": found})
+    for name, images in panels.items():
+        save_png(grid(images, 4 * SHOWN), given.out.with_name(f"{given.out.stem}-{name}.png"))
+
+
+if __name__ == "__main__":
+    main()
