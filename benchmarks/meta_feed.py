@@ -1,0 +1,116 @@
+"""How fast an outer iteration of reptile-2mlp is, beside feeding it as the released scripts do.
+
+    python benchmarks/meta_feed.py --data mnist [--out benchmarks/results/meta-feed.json]
+
+The same method on the same networks, alternating within one process. What the released scripts do
+for each inner step: build a loader over the images of the class and one over all images, each of
+which shuffles its indices anew and decodes a batch from PIL (resize, tensor, scale); members of the
+class in the second batch are then overwritten by other images, decoded one by one. Here both
+batches are lookups in one tensor of bytes.
+"""
+
+import argparse
+import random
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from fewgan import datasets, methods
+from fewgan.data.feed import Feed
+from fewgan.data.imageset import ImageSet
+from fewgan.files import write_json
+from fewgan.networks.build import ImageSpec
+from fewgan.networks.precision import resolve, set_precision
+
+ROUNDS = 7
+
+
+class Pictures(Dataset):
+    """Images that are decoded, resized and scaled one by one, as torchvision's sets are."""
+
+    def __init__(self, images: ImageSet, size: int) -> None:
+        pixels = images.images.permute(0, 2, 3, 1).numpy()
+        self.pictures = [Image.fromarray(p.squeeze(2) if p.shape[2] == 1 else p) for p in pixels]
+        self.labels, self.size = images.labels.tolist(), size
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+        picture = self.pictures[i].resize((self.size, self.size), Image.Resampling.BILINEAR)
+        pixels = np.asarray(picture, dtype=np.float32).reshape(self.size, self.size, -1)
+        return torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1, self.labels[i]
+
+
+class Loaders(Feed):
+    """A feed that makes its batches as the released scripts do; all else is the feed's."""
+
+    def __init__(self, feed: Feed, pictures: Pictures) -> None:
+        self.__dict__.update(feed.__dict__)
+        self.pictures = pictures
+        labels = np.array(pictures.labels)
+        self.members = {c: np.flatnonzero(labels == c).tolist() for c in set(pictures.labels)}
+
+    def batch_of(self, label: int) -> Tensor:
+        """A batch of a class, from a loader that is made for it."""
+        subset = Subset(self.pictures, self.members[label])
+        images, _ = next(iter(DataLoader(subset, self.batch_size, shuffle=True)))
+        return images
+
+    def batch_outside(self, label: int) -> Tensor:
+        """A batch of all images, from a loader made for it, without those of a class."""
+        images, labels = next(iter(DataLoader(self.pictures, self.batch_size, shuffle=True)))
+        for i in (labels == label).nonzero().flatten().tolist():
+            other, found = self.pictures[random.randrange(len(self.pictures))]
+            while found == label:
+                other, found = self.pictures[random.randrange(len(self.pictures))]
+            images[i] = other
+        return images
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="mnist")
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    native = datasets.load(given.data)
+    images = datasets.load(given.data, size=32)
+    kind = methods.find("reptile-2mlp")
+    spec = ImageSpec(images.channels, 32, len(images.class_names))
+    method = kind(kind.Settings(width=given.width), spec).train()
+    set_precision(method, resolve("auto", torch.device("cpu")))
+    ours = Feed(images, given.batch_size, torch.Generator().manual_seed(0))
+    theirs = Loaders(ours, Pictures(native, 32))
+    method.begin(ours, method.sampler)
+    times: dict[str, list[float]] = {"one tensor": [], "loaders and PIL": []}
+    for round_ in range(ROUNDS + 1):
+        for name, feed in zip(times, (ours, theirs), strict=True):
+            began = time.perf_counter()
+            method.step(feed)
+            if round_:  # the first warms up
+                times[name].append(time.perf_counter() - began)
+    seconds = {name: statistics.median(values) for name, values in times.items()}
+    result = {
+        "data": given.data,
+        "images": len(images),
+        "width": given.width,
+        "batch_size": given.batch_size,
+        "threads": torch.get_num_threads(),
+        "seconds per outer iteration": seconds,
+        "times as fast": seconds["loaders and PIL"] / seconds["one tensor"],
+    }
+    print(result)
+    if given.out:
+        write_json(given.out, result)
+
+
+if __name__ == "__main__":
+    main()
