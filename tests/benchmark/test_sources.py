@@ -32,13 +32,12 @@ def test_a_source_is_trained_first_and_once(write, tmp_path, capsys):
     assert record.stat().st_mtime_ns == made
 
 
-def test_a_source_that_fails_is_named(write, tmp_path, capsys, monkeypatch):
-    broken = DIGITS | {"settings": SETTINGS | {"g_lr": 1.0, "d_lr": 1.0}, "images": 4000}
+def test_a_source_that_fails_is_named(write, tmp_path, capsys):
+    broken = DIGITS | {"settings": SETTINGS | {"warm_start": str(tmp_path / "gone")}}
     path = write(**ADAPTED | {"sources": {"few": broken}})
     assert benchmark(path, tmp_path / "out") == 1
-    assert "source few failed, and others go on from it: training broke down" in (
-        capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert "source few failed, and others go on from it: there is no run folder" in said
 
 
 def test_sources_that_are_not_there_are_named(write, tmp_path, capsys):

@@ -14,6 +14,7 @@ from fewgan.data.feed import Feed
 from fewgan.networks.build import ImageSpec
 
 META = [info.name for info in methods.available().values() if info.regime == "meta-train"]
+META = [name for name in META if methods.find(name).adapted_by == "inner"]
 REPTILE = ["reptile-1mlp", "reptile-2mlp"]
 SMALL = {"width": 4, "latent_dim": 8, "inner_steps": 3}
 

@@ -21,7 +21,7 @@ def test_equal_images_and_their_negatives_correspond_wholly():
 
 
 def test_unrelated_images_are_at_chance():
-    found = correspondence(noise(60), noise(60, seed=1))
+    found = correspondence(noise(400), noise(400, seed=1))
     assert found.preference == pytest.approx(0.5, abs=0.05)
     assert found.similarity == pytest.approx(found.unrelated, abs=0.01)
 

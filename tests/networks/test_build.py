@@ -162,11 +162,11 @@ def test_self_normalising_units_keep_the_spread_of_what_enters():
     generator = Generator(shape, ImageSpec(1, 32, 0))
     spreads = []
     for drawer in generator.trunk.hidden:
-        drawer.register_forward_hook(lambda _, maps, drawn: spreads.append(float(drawn.std())))
+        drawer.register_forward_hook(lambda _, maps, drawn: spreads.append(drawn.std().item()))
     images = generator(torch.randn(64, 128), None)
     judge = Discriminator(shape, ImageSpec(1, 32, 0), heads.RealFake)
     for stage in judge.trunk.stages:
-        stage.register_forward_hook(lambda _, maps, drawn: spreads.append(float(drawn.std())))
+        stage.register_forward_hook(lambda _, maps, drawn: spreads.append(drawn.std().item()))
     judge(torch.randn_like(images))
     assert len(spreads) == 6
     assert all(0.6 < spread < 1.4 for spread in spreads), spreads

@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 
 import fewgan
+from conftest import make_blobs, write_folder
 from fewgan import api
 from fewgan.cli import main
 from fewgan.files import read_tensors
@@ -166,18 +167,14 @@ def chosen(**settings):
 
 
 def test_novel_classes_are_left_out_or_shown_a_few_images_of():
-    source, division, images = chosen(novel="7,3")
+    _, division, images = chosen(novel="7,3")
     assert division.classes["novel"] == (3, 7)
     assert images.class_names == tuple("01245689")
-    held = source.labels[division.indices("holdout")]
-    assert not torch.isin(held, torch.tensor([3, 7])).any()
-    source, division, images = chosen(novel="7,3", shots=5)
+    _, division, images = chosen(novel="7,3", shots=5)
     assert images.class_names == tuple("0123456789")
     counts = torch.tensor(images.counts())
     assert counts[[3, 7]].tolist() == [5, 5]
     assert counts[[0, 1, 2, 4, 5, 6, 8, 9]].min() > 100
-    held = source.labels[division.indices("holdout")]
-    assert held.bincount()[3] == (source.labels == 3).sum() - 5  # all that are not shown
 
 
 def test_a_number_of_novel_classes_is_drawn_with_the_seed():
@@ -189,3 +186,15 @@ def test_a_number_of_novel_classes_is_drawn_with_the_seed():
         chosen(novel_count=10)
     with pytest.raises(fewgan.errors.InputError, match="unknown class 'x'"):
         chosen(novel="x")
+
+
+def test_of_data_without_a_test_split_all_that_is_not_shown_is_held_out(tmp_path):
+    folder = str(write_folder(make_blobs(40, 4), tmp_path / "blobs"))
+    few = {"data": folder, "novel": "band 1", "size": 16}
+    source, division, _ = chosen(**few)
+    held = source.labels[division.indices("holdout")]
+    assert held.bincount(minlength=4).tolist() == [2, 0, 2, 2]  # a fifth of the base classes
+    source, division, _ = chosen(**few, shots=3)
+    shown, held = (source.labels[division.indices(part)] for part in ("train", "holdout"))
+    assert shown.bincount().tolist() == [8, 3, 8, 8]
+    assert held.bincount().tolist() == [2, 7, 2, 2]

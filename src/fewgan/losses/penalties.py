@@ -47,7 +47,8 @@ def gradient_penalty(
     if alpha.shape != real.shape[:1]:
         raise ValueError(f"alpha has shape {tuple(alpha.shape)}: give one number for each image")
     between = torch.lerp(real.detach(), fake.detach(), alpha.view(-1, *[1] * (real.ndim - 1)))
-    return (_slopes(critic, between).norm(dim=axes) - target).square().mean()
+    slopes = torch.linalg.vector_norm(_slopes(critic, between), dim=axes)
+    return (slopes - target).square().mean()
 
 
 def r1(critic: Critic, real: Tensor) -> Tensor:

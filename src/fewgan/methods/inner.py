@@ -33,6 +33,7 @@ class Inner(Method):
     Settings = InnerSettings
     learned_by: ClassVar[type[MetaMethod] | None] = None
     adapts = True
+    adapted_by = "inner"
     compared = False
     steps = 20
 

@@ -145,6 +145,12 @@ class MadeGenerator(nn.Module):
             h = up(h, code) if isinstance(up, MadeDeconvolution) else up(h)
         return torch.tanh(h)
 
+    def clip(self) -> None:
+        """Keep its norms what they are, mixtures, after an update."""
+        for norm in self.norms:
+            if isinstance(norm, BatchInstanceNorm):
+                norm.clip()
+
 
 class Meta(nn.Module):
     """All that sampling needs: features, encoders, generator, and the support of each class.
@@ -249,7 +255,8 @@ class MetaCGAN(Method):
             inside = (images.labels == label).nonzero().flatten()
             self.few[label] = len(inside) <= self.settings.few
             places = torch.linspace(0, len(inside) - 1, k).round().long()
-            for sampler in (self.meta, averaged):
+            samplers: Any = (self.meta, averaged)
+            for sampler in samplers:
                 sampler.shown[label] = images.images[inside[places.to(inside.device)]]
 
     def step(self, feed: Feed) -> Terms:
@@ -270,8 +277,7 @@ class MetaCGAN(Method):
         with frozen(self.meta.features), frozen(self.judge):
             g_terms = {"adversarial": self.game.generator(self.judge(self.meta.features(made), y))}
             self.descend("g", g_terms)
-        for norm in self.meta.generator.norms:
-            norm.clip()
+        self.meta.generator.clip()
         return {f"d/{k}": v.detach() for k, v in d_terms.items()} | {
             f"g/{k}": v.detach() for k, v in g_terms.items()
         }

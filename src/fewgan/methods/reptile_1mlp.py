@@ -162,7 +162,7 @@ class Reptile1MLP(MetaMethod):
             }
             d_terms |= self._penalties(feed, x, made, other)
             self.descend("d", d_terms)
-        self.notice(real.features.detach())
+        self.notice(real.features)
         g_terms = self._pass(feed, self.shaped.generator)
         self.descend("mlp", g_terms)
         return {f"d/{k}": v.detach() for k, v in d_terms.items()} | {

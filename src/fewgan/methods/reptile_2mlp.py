@@ -102,6 +102,7 @@ class Reptile2MLP(Reptile1MLP):
         self.shaped.looked.zero_()
         return terms
 
+    @torch.no_grad()
     def notice(self, features: Tensor) -> None:
         """Tell the generator what features [N,F] images of the task have, place by place."""
         places = features.unflatten(1, (self.discriminator.trunk.places, -1))

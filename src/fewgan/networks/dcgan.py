@@ -10,6 +10,7 @@ channels. At 32 px and width w:
 import itertools
 from collections.abc import Callable
 from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -105,8 +106,8 @@ class DCGANDiscriminator(nn.Module):
         joined: (stage, planes): extra input channels that a head joins to one stage.
     """
 
-    activation = staticmethod(partial(nn.LeakyReLU, 0.2, inplace=True))
-    start = staticmethod(initialise)
+    activation: ClassVar[Callable[[], nn.Module]] = partial(nn.LeakyReLU, 0.2, inplace=True)
+    start: ClassVar[Callable[[Any], None]] = staticmethod(initialise)
 
     def __init__(
         self,
