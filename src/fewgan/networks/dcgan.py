@@ -9,8 +9,6 @@ channels. At 32 px and width w:
 
 import itertools
 from collections.abc import Callable
-from functools import partial
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -106,9 +104,6 @@ class DCGANDiscriminator(nn.Module):
         joined: (stage, planes): extra input channels that a head joins to one stage.
     """
 
-    activation: ClassVar[Callable[[], nn.Module]] = partial(nn.LeakyReLU, 0.2, inplace=True)
-    start: ClassVar[Callable[[Any], None]] = staticmethod(initialise)
-
     def __init__(
         self,
         channels: int,
@@ -125,11 +120,19 @@ class DCGANDiscriminator(nn.Module):
         for i, (a, b) in enumerate(zip([channels, *widths[:-1]], widths, strict=True)):
             inputs = a + (joined[1] if i == joined[0] else 0)
             conv = nn.Conv2d(inputs, b, 4, stride=2, padding=1)
-            self.start(conv)
+            self.begin(conv)
             norm = make_norm(b) if i else nn.Identity()
             self.stages.append(nn.Sequential(wrap(conv), norm, self.activation()))
         self.features = 16 * widths[-1]
         self.places = 16
+
+    def begin(self, conv: nn.Conv2d) -> None:
+        """Draw the weights that a convolution begins with."""
+        initialise(conv)
+
+    def activation(self) -> nn.Module:
+        """What stands after a convolution and its norm."""
+        return nn.LeakyReLU(0.2, inplace=True)
 
     def pool(self, h: Tensor) -> Tensor:
         """Features [N,F] of the last stage's output: all of it, as the 4x4 places matter."""
@@ -168,5 +171,10 @@ class SELUGenerator(DCGANGenerator):
 class SELUDiscriminator(DCGANDiscriminator):
     """The same, with self-normalising units."""
 
-    activation = nn.SELU
-    start = staticmethod(keep_spread)
+    def begin(self, conv: nn.Conv2d) -> None:
+        """Draw the weights that a convolution begins with."""
+        keep_spread(conv)
+
+    def activation(self) -> nn.Module:
+        """What stands after a convolution."""
+        return nn.SELU(inplace=True)
