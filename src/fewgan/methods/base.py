@@ -25,6 +25,15 @@ Terms = dict[str, Tensor]
 """Named terms of a loss, each a scalar and already weighted; their sum is what is descended."""
 
 
+def logged(**players: Terms) -> Terms:
+    """Terms of several players as they are logged: `d/adversarial`, `g/adversarial`."""
+    return {
+        f"{player}/{name}": term.detach()
+        for player, terms in players.items()
+        for name, term in terms.items()
+    }
+
+
 class Learned(NamedTuple):
     """What another run has learned, for a method that goes on from there."""
 

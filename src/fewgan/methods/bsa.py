@@ -25,7 +25,7 @@ from fewgan.data.feed import Feed
 from fewgan.data.imageset import ImageSet, to_float
 from fewgan.errors import InputError
 from fewgan.methods.adaptation import Adaptation, AdaptationSettings, Unlabelled
-from fewgan.methods.base import Rate, Terms, Weight
+from fewgan.methods.base import Rate, Terms, Weight, logged
 from fewgan.methods.eyes import Eyes
 from fewgan.networks.build import Generator, ImageSpec
 from fewgan.networks.labels import LabelNorm
@@ -140,7 +140,7 @@ class BSA(Adaptation):
             "stay": self.settings.stay * self._moved(),
         }
         self.descend("g", terms)
-        return {f"g/{name}": term.detach() for name, term in terms.items()}
+        return logged(g=terms)
 
     def _earth_mover(self, feed: Feed) -> Tensor:
         """How far the latents in use are from normal ones."""

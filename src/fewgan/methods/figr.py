@@ -25,7 +25,7 @@ from torch.nn.functional import interpolate
 from fewgan.data.feed import Feed
 from fewgan.errors import InputError
 from fewgan.losses.penalties import gradient_penalty
-from fewgan.methods.base import Rate, Terms, Weight
+from fewgan.methods.base import Rate, Terms, Weight, logged
 from fewgan.methods.gan import frozen
 from fewgan.methods.meta import MetaMethod, MetaSettings
 from fewgan.networks.build import ImageSpec
@@ -174,9 +174,7 @@ class FIGR(MetaMethod):
         with frozen(self.critic):
             g_terms = {"adversarial": -self.critic(made).mean()}
             self.descend("g", g_terms)
-        return {f"d/{k}": v.detach() for k, v in d_terms.items()} | {
-            f"g/{k}": v.detach() for k, v in g_terms.items()
-        }
+        return logged(d=d_terms, g=g_terms)
 
     def _penalty(self, feed: Feed, x: Tensor, fake: Tensor) -> Tensor:
         axes = (1, 2, 3) if self.settings.penalty_axes == "image" else (1,)

@@ -13,7 +13,16 @@ from fewgan.data.feed import Feed
 from fewgan.losses.adversarial import GAMES, Form
 from fewgan.losses.diffaugment import diffaugment, parse_policy
 from fewgan.losses.penalties import r1
-from fewgan.methods.base import Decay, Method, MethodSettings, Rate, Terms, Updates, Weight
+from fewgan.methods.base import (
+    Decay,
+    Method,
+    MethodSettings,
+    Rate,
+    Terms,
+    Updates,
+    Weight,
+    logged,
+)
 from fewgan.networks.build import Discriminator, Generator, ImageSpec, NetworkSettings
 from fewgan.networks.heads import Head, RealFake
 from fewgan.networks.labels import fade
@@ -154,9 +163,7 @@ class GAN(Method):
                 g_terms["unconditional"] = self.game.generator(fake.plain)
             g_terms |= also()
             self.descend("g", g_terms)
-        return {f"d/{k}": v.detach() for k, v in d_terms.items()} | {
-            f"g/{k}": v.detach() for k, v in g_terms.items()
-        }
+        return logged(d=d_terms, g=g_terms)
 
     def source(self, verdict: Any, y: Any) -> Tensor:
         """How real an image is by a verdict, [N]: that part of it which the game is about."""

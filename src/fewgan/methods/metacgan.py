@@ -29,7 +29,7 @@ from fewgan.data.feed import Feed
 from fewgan.data.imageset import to_float
 from fewgan.errors import InputError
 from fewgan.losses.adversarial import GAMES
-from fewgan.methods.base import Decay, Method, MethodSettings, Rate, Terms
+from fewgan.methods.base import Decay, Method, MethodSettings, Rate, Terms, logged
 from fewgan.methods.gan import frozen
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.dcgan import initialise, stages
@@ -278,9 +278,7 @@ class MetaCGAN(Method):
             g_terms = {"adversarial": self.game.generator(self.judge(self.meta.features(made), y))}
             self.descend("g", g_terms)
         self.meta.generator.clip()
-        return {f"d/{k}": v.detach() for k, v in d_terms.items()} | {
-            f"g/{k}": v.detach() for k, v in g_terms.items()
-        }
+        return logged(d=d_terms, g=g_terms)
 
     def _class_of(self, feed: Feed) -> int:
         """A base class on every `base_every`-th step, else a new one; any, if all are of a kind."""

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from fewgan.data.feed import Feed
 from fewgan.losses.adversarial import GAMES, Form
 from fewgan.losses.penalties import gradient_penalty
-from fewgan.methods.base import Decay, Rate, Terms, Updates, Weight
+from fewgan.methods.base import Decay, Rate, Terms, Updates, Weight, logged
 from fewgan.methods.gan import frozen
 from fewgan.methods.meta import MetaMethod, MetaSettings
 from fewgan.networks.build import Discriminator, DNorm, Generator, ImageSpec, NetworkSettings
@@ -165,9 +165,7 @@ class Reptile1MLP(MetaMethod):
         self.notice(real.features)
         g_terms = self._pass(feed, self.shaped.generator)
         self.descend("mlp", g_terms)
-        return {f"d/{k}": v.detach() for k, v in d_terms.items()} | {
-            f"mlp/{k}": v.detach() for k, v in g_terms.items()
-        }
+        return logged(d=d_terms, mlp=g_terms)
 
     def notice(self, features: Tensor) -> None:
         """Take notice of features [N,F] that the discriminator sees in images of the task."""
@@ -177,7 +175,7 @@ class Reptile1MLP(MetaMethod):
         for _ in range(self.settings.g_steps):
             terms = self._pass(feed, self.shaped.mlp)
             self.descend("g", terms)
-        return {f"g/{name}": term.detach() for name, term in terms.items()}
+        return logged(g=terms)
 
     def _pass(self, feed: Feed, still: nn.Module) -> Terms:
         """To pass for a real image of the task, while one part of the sampler stays as it is."""
