@@ -385,7 +385,7 @@ def test_images_of_other_experiences_are_never_looked_at(name, tmp_path, monkeyp
     other = fewgan.train(name, "digits", out=tmp_path / "other", **given)
 
     def weights(run, learned):
-        return read_tensors(run.folder.experience(learned))[0]
+        return read_tensors(run.folder.kept(learned))[0]
 
     for learned_ in (0, 1, 2):
         one, two = weights(clean, learned_), weights(other, learned_)
@@ -399,7 +399,7 @@ def test_joint_sees_all_images_for_as_many_steps(tmp_path):
     lines = [json.loads(line) for line in (run.path / "metrics.jsonl").open()]
     assert lines[-1]["step"] == 12
     assert lines[-1]["images"] == 12 * 8
-    assert not run.folder.experience(0).exists()
+    assert not run.folder.kept(0).exists()
 
 
 def test_the_stream_is_measured_after_every_experience(tmp_path):
