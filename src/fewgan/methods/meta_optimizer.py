@@ -88,7 +88,8 @@ class MetaOptimizer:
 
     def last_step(self) -> None:
         """Say that the next inner step is the task's last, which is all that `fomaml` looks at."""
-        self._last = self._copies()
+        if self.kind == "fomaml":
+            self._last = self._copies()
 
     def unrolled(self, loss: Loss, task: Task, rate: float, *, first_order: bool = False) -> Tensor:
         """Learn one task by gradient descent, and note the gradient through all of its steps.
