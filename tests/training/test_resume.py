@@ -109,7 +109,7 @@ def test_a_stream_killed_within_experiences_ends_bit_equal(tmp_path):
     assert main(["resume", str(run)]) == 0
     assert_same_end(whole, run)
     for learned in range(4):
-        ends = [read_tensors(r / "experiences" / f"{learned}.safetensors")[0] for r in (whole, run)]
+        ends = [read_tensors(r / "kept" / f"{learned}.safetensors")[0] for r in (whole, run)]
         assert all(torch.equal(ends[0][k], ends[1][k]) for k in ends[0])
 
 
