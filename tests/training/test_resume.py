@@ -1,6 +1,7 @@
 """Exact resume: whatever interrupts a run, it ends with the same bits."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -66,7 +67,11 @@ def steps_logged(run: Path) -> int:
 def start_and_kill(command: list[str], run: Path, after: int) -> None:
     """Start a command, and kill it once `after` more steps are logged."""
     before = steps_logged(run)
-    process = subprocess.Popen([sys.executable, "-m", "fewgan", *command], stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fewgan", *command],
+        stderr=subprocess.PIPE,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},  # sums hang on it, and this process has one
+    )
     while process.poll() is None and steps_logged(run) < before + after:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
