@@ -357,6 +357,9 @@ def _fit(
         stream = selection.stream(division)
         trainer = Trainer(folder, config, method, images, engine, listeners, stream)
         trainer.load()
+        if config.source and engine.main and not trainer.step:  # what it drew before
+            before = Pictures(folder.samples, images.class_names)
+            before.checked({"step": 0}, *trainer.pictures())
         trainer.run()
         engine.wait()
         if engine.main:

@@ -177,7 +177,7 @@ def test_a_run_learns_a_new_class_by_its_own_steps(source, tmp_path, capsys):
     run = fewgan.load(tmp_path / "run")
     assert run.model["method"] == f"inner:{source.model['method']}"
     pictures = sorted(p.name for p in run.folder.samples.glob("step-*.png"))
-    assert pictures == [f"step-{step:07d}.png" for step in (5, 10, 15, 20)]
+    assert pictures == [f"step-{step:07d}.png" for step in (0, 5, 10, 15, 20)]
     same = run.sample(4), run.sample(4, which="last")
     assert torch.equal(*same)  # nothing is averaged
     assert not torch.equal(run.sample(4), source.sample(4))

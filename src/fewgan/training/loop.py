@@ -307,13 +307,15 @@ class Trainer:
             self._keep(self.experience + 1)
         elif self.config.snapshots and not self.streaming:
             self._keep(self.step)
-        labels = self._picture_labels()
-        pictures = self.monitor.generate(self.ema.module)[: len(labels)].cpu()
+        pictures, labels = self.pictures()
         for listener in self.listeners:
             listener.checked(line, pictures, labels)
 
-    def _picture_labels(self) -> Tensor:
-        return self.monitor.labels[: PICTURE_COLUMNS * max(PICTURE_COLUMNS, self.monitor.classes)]
+    def pictures(self) -> tuple[Tensor, Tensor]:
+        """What is drawn now of the fixed latents, uint8 [N,C,H,W], and of which classes."""
+        count = PICTURE_COLUMNS * max(PICTURE_COLUMNS, self.monitor.classes)
+        labels = self.monitor.labels[:count]
+        return self.monitor.generate(self.ema.module)[: len(labels)].cpu(), labels
 
     def _write(self, values: dict[str, Any], alarm: str | None) -> dict[str, Any]:
         line = {"step": self.step, "seconds": round(self.seconds, 3), "images": self.feed.seen}
