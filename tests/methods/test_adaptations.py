@@ -26,6 +26,7 @@ from fewgan.training.loop import Listener
 
 ADAPT = [info.name for info in methods.available().values() if info.regime == "adapt"]
 ADAPT.remove("inner")  # which goes on from meta-trained runs only
+ADAPT.remove("each")  # which is many of these
 LEARN = [name for name in ADAPT if name != "nst"]
 SOURCES = ["dcgan", "wgan-gp", "acgan", "2ngan", "sngan-projection", "tacgan", "mergan-ra:acgan"]
 SMALL = {"size": 16, "width": 4, "latent_dim": 8, "batch_size": 8}
