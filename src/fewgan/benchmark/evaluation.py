@@ -12,8 +12,8 @@ import torch
 from fewgan import data
 from fewgan.benchmark.correspondence import correspondence_figures
 from fewgan.benchmark.stream import measure_stream, stream_figures
-from fewgan.data.imageset import ImageSet
-from fewgan.errors import InputError
+from fewgan.data.imageset import ImageSet, class_index
+from fewgan.errors import InputError, unknown
 from fewgan.files import write_json
 from fewgan.metrics.extractors import Extractor, default_extractor, get_extractor
 from fewgan.metrics.extractors.base import Progress
@@ -57,6 +57,7 @@ def evaluate(
     k: int = 5,
     seed: int = 0,
     which: Checkpoint = "best",
+    classes: Sequence[str | int] | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Measure a run, write `evaluation.json` and the pictures that go with it.
@@ -72,6 +73,8 @@ def evaluate(
         k: Neighbours for precision, recall, density and coverage.
         seed: Seed of the samples and of every draw in the metrics.
         which: The best checkpoint, or the last.
+        classes: Classes that are measured, by name or by number in the data set; all that the run
+            knows when left out. A judge of the data's own then knows all of its classes.
         progress: Show bars on standard error.
 
     Returns:
@@ -83,15 +86,17 @@ def evaluate(
     run = run if isinstance(run, Run) else Run(run)
     began = time.perf_counter()
     real = real_images(run, data)
+    fake = run.imageset(n, seed=seed, which=which, label=classes if run.class_names else None)
+    if classes is not None:
+        real, fake = _only(run, classes, data, real, fake)
     real = replace(real, reference=_at_most(real.reference, n, seed))
-    fake = run.imageset(n, seed=seed, which=which)
     with progress_bars() if progress else contextlib.nullcontext() as bars:
         eyes = _eyes(extractor or _default(run, real), real, weights, seed, bars)
         reference, train = _as_run(real.reference, run), _as_run(real.train, run)
         figures = measure(fake, reference, train, metrics or METRICS, eyes, seed=seed, k=k)
         _draw(run, RealImages(reference, train, real.judge), fake, eyes, which)
         stream = None
-        if selection.stream(run.folder.read_splits()) and run.class_names:
+        if classes is None and selection.stream(run.folder.read_splits()) and run.class_names:
             judge = eyes if eyes.class_names == run.class_names else _judge(real, seed, bars)
             stream = measure_stream(run, reference, judge, seed=seed)
             figures += stream_figures(stream, figures[0].card) if figures else []
@@ -168,6 +173,32 @@ def _shared(images: ImageSet, class_names: tuple[str, ...], name: str) -> ImageS
     return selection.as_model(images.of_classes(places), places)
 
 
+def _only(
+    run: Run, classes: Sequence[str | int], name: str, real: RealImages, fake: ImageSet
+) -> tuple[RealImages, ImageSet]:
+    """The images of some classes of a run, and a judge that knows all of the data set's.
+
+    What a run draws that knows no classes cannot be told apart, and stays whole.
+    """
+    config, known = run.folder.read_config(), run.folder.read_splits().classes["model"]
+    names = selection.load_source(config).class_names
+    wanted = [class_index(names, label) for label in dict.fromkeys(classes)]
+    for index in wanted:
+        if index not in known:
+            raise unknown("class", names[index], real.reference.class_names)
+    places = [known.index(index) for index in wanted]
+    reference, train = (
+        selection.as_model(images.of_classes(places), places)
+        for images in (real.reference, real.train)
+    )
+    if run.class_names:
+        fake = selection.as_model(fake, places)
+    judge = real.judge
+    if data.has_test_split(name):
+        judge = data.load(name, "train", size=run.spec.size, channels=config.channels)
+    return RealImages(reference, train, judge), fake
+
+
 def _as_run(images: ImageSet, run: Run) -> ImageSet:
     """The images without their classes when the run knows none."""
     if run.class_names:
@@ -215,7 +246,7 @@ def _draw(
     draw_sweeps(run, which)
     if run.class_names:
         ours, theirs = (
-            images_by_class(s.images, s.labels, run.class_names) for s in (fake, real.reference)
+            images_by_class(s.images, s.labels, s.class_names) for s in (fake, real.reference)
         )
         save_png(variation_panel(theirs, ours), run.folder.samples / "variation.png")
     audit = audit_images(fake, real.reference, real.train, eyes)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from fewgan import api, methods
-from fewgan.benchmark.protocol import Protocol, SourceEntry
+from fewgan.benchmark.protocol import DataEntry, MethodEntry, Protocol
 from fewgan.data.sources import find
 from fewgan.data.sources import sources as datasets
 from fewgan.errors import InputError, unknown
@@ -89,7 +89,7 @@ def cells(protocol: Protocol, out: Path) -> list[Cell]:
     for data in protocol.data.values():
         if data.extractor is not None and data.extractor not in EXTRACTORS:
             raise unknown("extractor", data.extractor, EXTRACTORS)
-    lenders = {cell.data: _lender(cell) for cell in sources(protocol, out)}
+    lenders = {cell.folder: _lender(cell) for cell in sources(protocol, out)}
     found = list(_cells(protocol, out, lenders))
     if len({cell.folder for cell in found}) < len(found):
         raise InputError(f"protocol {protocol.name}: two data sets or seeds have the same name")
@@ -102,44 +102,59 @@ def sources(protocol: Protocol, out: Path) -> list[Cell]:
     Raises:
         InputError: A method, data set or setting cannot be used.
     """
-    asked = {entry.source for entry in protocol.data.values()} - {None}
-    for name in sorted(asked - protocol.sources.keys(), key=str):
-        raise unknown("source", str(name), protocol.sources)
-    found = ((name, entry) for name, entry in protocol.sources.items() if name in asked)
-    return [_source(protocol, name, entry, out) for name, entry in found]
+    pairs = product(protocol.data.items(), protocol.methods.items())
+    found = (_source(protocol, data, entry, out) for data, (_, entry) in pairs)
+    return list({cell.folder: cell for cell in found if cell}.values())
 
 
-def _source(protocol: Protocol, name: str, entry: SourceEntry, out: Path) -> Cell:
-    seed = protocol.seeds[0]
-    place = {"data": _place(entry.data), "seed": seed}
+def _source(
+    protocol: Protocol, data: tuple[str, DataEntry], method: MethodEntry, out: Path
+) -> Cell | None:
+    """The run that a method goes on from on a data set, if it goes on from any."""
+    label, about = data
+    name = method.source or about.source
+    if name is None:
+        return None
+    if name not in protocol.sources:
+        raise unknown("source", name, protocol.sources)
+    entry, seed = protocol.sources[name], protocol.seeds[0]
+    place = {"data": _place(entry.data or about.data or label), "seed": seed}
+    if entry.data is None:
+        name = f"{name}-{_folder_name(label)}"
     config = _config(protocol, methods.find(entry.method), entry.settings, place, entry.images)
     measure = {"metrics": ["kid", "prdc"], "n": protocol.n, "extractor": None, "weights": None}
     return Cell("source", name, "all", seed, config, measure, out / "sources" / name)
 
 
-def _cells(protocol: Protocol, out: Path, lenders: Mapping[str, Lender]) -> Iterator[Cell]:
+def _folder_name(data: str) -> str:
+    return Path(data).name.replace(":", "-")
+
+
+def _cells(protocol: Protocol, out: Path, lenders: Mapping[Path, Lender]) -> Iterator[Cell]:
     plan = product(protocol.seeds, protocol.data.items(), protocol.shots, protocol.methods.items())
     for seed, (data, about), shots, (label, entry) in plan:
         few = None if shots == "all" else shots
         kind = methods.find(entry.method or label)
         settings = {**protocol.settings, **about.settings, **entry.settings}
         place = {"data": _place(about.data or data), "shots": few, "seed": seed}
-        if about.source:
-            lender = lenders[about.source]
+        if first := _source(protocol, (data, about), entry, out):
+            lender = lenders[first.folder]
             source = lender.cell.config
             kind = kind.onto(methods.find(source.method))
             lent = api.inherit(kind, source.settings, lender.spec, lender.classes)
             lent = {name: value for name, value in lent.items() if name not in COUNTED}
             settings = {**lent, **settings}
             place["source"] = str(lender.cell.folder)
-        config = _config(protocol, kind, settings, place, protocol.images)
-        measure = {
+        config = _config(protocol, kind, settings, place, entry.images or protocol.images)
+        measure: dict[str, Any] = {
             "metrics": list(about.metrics or protocol.metrics),
             "n": protocol.n,
             "extractor": about.extractor,
             "weights": str(about.weights.resolve()) if about.weights else None,
         }
-        folder = out / label / Path(data).name.replace(":", "-") / str(shots) / str(seed)
+        if about.classes:
+            measure["classes"] = list(about.classes)
+        folder = out / label / _folder_name(data) / str(shots) / str(seed)
         yield Cell(label, data, shots, seed, config, measure, folder)
 
 

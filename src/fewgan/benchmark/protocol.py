@@ -31,6 +31,11 @@ class MethodEntry(Strict):
 
     method: str | None = None
     """Name of the method; the entry's own name when left out."""
+    source: str | None = None
+    """Name of the source that it adapts; that of the data when left out."""
+    images: int | None = Field(None, ge=1)
+    """Real images that its discriminator sees, where a method is made for another number than all
+    others; those of the protocol when left out."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Settings of `fewgan train`; they win over those of the data and of the protocol."""
 
@@ -40,8 +45,9 @@ class SourceEntry(Strict):
 
     method: str
     """Name of the method."""
-    data: str
-    """Name of the data set, or a folder."""
+    data: str | None = None
+    """Name of the data set, or a folder; when left out it is trained on each data set of the
+    protocol that asks for it, for those methods that adapt it there."""
     images: int = Field(ge=1)
     """Real images that its discriminator sees."""
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -61,6 +67,8 @@ class DataEntry(Strict):
     """File of that network's published weights, where they are not in the cache."""
     metrics: tuple[str, ...] | None = None
     """Metrics; those of the protocol when left out."""
+    classes: tuple[str, ...] | None = None
+    """Classes that are measured; all that a run knows when left out."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Settings of `fewgan train`; they win over those of the protocol."""
 

@@ -20,6 +20,7 @@ def evaluate(
     k: int = 5,
     seed: int = 0,
     checkpoint: Which = "best",
+    classes: str | None = None,
     as_json: Json = False,
 ) -> None:
     """Measure a run against held-out real images; every figure comes with its card.
@@ -36,6 +37,7 @@ def evaluate(
         k: Neighbours for precision, recall, density and coverage.
         seed: Seed of the samples and of every draw in the metrics.
         checkpoint: Which checkpoint is measured: best, last, or the step of a snapshot.
+        classes: Classes that are measured, such as 5,6,7; all that the run knows when left out.
         as_json: Print one JSON object instead of tables.
     """
     from fewgan.benchmark import evaluation
@@ -51,6 +53,7 @@ def evaluate(
         k=k,
         seed=seed,
         which=checkpoint,
+        classes=split_names(classes),
     )
     if as_json:
         display(result, True)

@@ -72,6 +72,7 @@ class Feed:
         warp: Bend each image elastically, by so many half sides on average; 0 leaves it.
         prior: Labels of fakes are `uniform` over the classes that have images here, or follow
             their shares in the `data`.
+        balance: Draw the class of each real image first, all alike, and then an image of it.
         rank: Number of this process.
         world: Number of processes.
     """
@@ -85,6 +86,7 @@ class Feed:
         flip: bool = False,
         warp: float = 0.0,
         prior: Prior = "uniform",
+        balance: bool = False,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -97,6 +99,7 @@ class Feed:
         """Classes that have images here, int64, ascending."""
         self._prior = counts if prior == "data" else (counts > 0).float()
         self._all = Epochs(torch.arange(len(images)), generator)
+        self._balance = balance and len(self.classes) > 1
         self._of: dict[int, Epochs] = {}
         self._sorted: Tensor | None = None
 
@@ -107,7 +110,7 @@ class Feed:
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Next real images [N,C,H,W] in [-1, 1] and their labels int64 [N], in shuffled epochs."""
-        return self._shown(self._all)
+        return self._shown(self._next_balanced() if self._balance else self._next(self._all))
 
     def batch_of(self, label: int) -> Tensor:
         """Next real images [N,C,H,W] in [-1, 1] of one class, in shuffled epochs of that class.
@@ -115,9 +118,7 @@ class Feed:
         Raises:
             InputError: The class has no images.
         """
-        if label not in self._of:
-            self._of[label] = self._epochs_of(label)
-        return self._shown(self._of[label])[0]
+        return self._shown(self._next(self._of_class(label)))[0]
 
     def batch_outside(self, label: int) -> Tensor:
         """Real images [N,C,H,W] in [-1, 1] of all classes but one, each image as likely.
@@ -137,9 +138,22 @@ class Feed:
         place += inside * (place >= before)
         return self._at(self._sorted[self._mine(place, move=False)])[0]
 
-    def _shown(self, epochs: Epochs) -> tuple[Tensor, Tensor]:
+    def _next(self, epochs: Epochs) -> Tensor:
+        return epochs.next(self.batch_size)
+
+    def _next_balanced(self) -> Tensor:
+        """Indices int64 [N] of images, each class as likely as any other."""
+        drawn = torch.randint(len(self.classes), (self.batch_size,), generator=self.generator)
+        labels = self.classes[drawn]
+        index = torch.empty(self.batch_size, dtype=torch.long)
+        for label in labels.unique().tolist():
+            places = labels == label
+            index[places] = self._of_class(label).next(int(places.sum()))
+        return index
+
+    def _shown(self, index: Tensor) -> tuple[Tensor, Tensor]:
         self.seen += self.batch_size
-        return self._at(self._mine(epochs.next(self.batch_size), move=False))
+        return self._at(self._mine(index, move=False))
 
     def _at(self, index: Tensor) -> tuple[Tensor, Tensor]:
         index = index.to(self.images.labels.device)
@@ -188,6 +202,11 @@ class Feed:
             self._of[label] = self._epochs_of(label)
             self._of[label].restore(state[f"epoch.{label}"], *state[f"place.{label}"].tolist())
         self.generator.set_state(state["generator"])
+
+    def _of_class(self, label: int) -> Epochs:
+        if label not in self._of:
+            self._of[label] = self._epochs_of(label)
+        return self._of[label]
 
     def _epochs_of(self, label: int) -> Epochs:
         members = by_class(self.images.labels, label + 1)[label]

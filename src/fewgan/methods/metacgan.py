@@ -51,7 +51,8 @@ class MetaCGANSettings(MethodSettings):
     codes: Literal["batch", "image"] = "batch"
     """Make weights once for a batch, or for each of its images."""
     meta_layers: str = "2"
-    """Deconvolutions whose weights are made, counted from the image: 2, or 2,3."""
+    """Deconvolutions whose weights are made, counted from the image: 2, or 2,3; none makes it the
+    plain conditional GAN on the same networks."""
     support: int = Field(5, ge=1, le=100)
     """Images K that tell a task."""
     few: int = Field(50, ge=1)
@@ -70,9 +71,13 @@ class MetaCGANSettings(MethodSettings):
     @field_validator("meta_layers")
     @classmethod
     def _known(cls, value: str) -> str:
+        if value.strip() == "none":
+            return "none"
         chosen = sorted({int(name) for name in value.split(",") if name.strip().isdecimal()})
         if not chosen or chosen[0] < 2:
-            raise ValueError("give 2, or 2,3: the layer next to the image is no meta layer")
+            raise ValueError(
+                "give 2, or 2,3, or none: the layer next to the image is no meta layer"
+            )
         return ",".join(map(str, chosen))
 
 
@@ -120,8 +125,9 @@ class MadeGenerator(nn.Module):
         self.classes = spec.classes
         self.project = nn.Linear(settings.latent_dim + spec.classes, 16 * widths[0], bias=False)
         self.norms = nn.ModuleList(BatchInstanceNorm(width) for width in widths)
-        made = {len(widths) - int(k) for k in settings.meta_layers.split(",")}
-        if min(made) < 0:
+        chosen = settings.meta_layers.replace("none", "")
+        made = {len(widths) - int(k) for k in filter(None, chosen.split(","))}
+        if min(made, default=0) < 0:
             raise InputError(
                 f"{spec.size} px have {len(widths)} deconvolutions: give --meta-layers up to that"
             )

@@ -170,7 +170,11 @@ def _inception_score(context: Context) -> list[Value]:
     splits = 10 if len(logits) >= SPLIT_FROM else 1
     mean, std = inception_score(logits, splits=splits, seed=context.seed)
     spread, what = (std, "std over 10 splits") if splits > 1 else (None, "")
-    return [Value("is", mean, "higher", spread, what)]
+    known, asked = logits.shape[1], len(context.fake.class_names)
+    note = f"of {known} at most"
+    if 0 < asked < known:
+        note += f"; {asked} classes, each image sure of its own, score {asked}"
+    return [Value("is", mean, "higher", spread, what, note=note)]
 
 
 def _prdc(context: Context) -> list[Value]:
@@ -180,15 +184,18 @@ def _prdc(context: Context) -> list[Value]:
 
 def _accuracy(context: Context) -> list[Value]:
     judge = _judge(context)
-    found = accuracy(context.outputs(context.fake, judge).logits, context.fake.labels)
-    return _accuracy_values("accuracy", found, len(context.fake), judge)
+    places = torch.tensor([judge.class_names.index(name) for name in context.fake.class_names])
+    logits = context.outputs(context.fake, judge).logits
+    found = accuracy(logits, places[context.fake.labels])
+    asked = found._replace(per_class=found.per_class[places.to(found.per_class.device)])
+    return _accuracy_values("accuracy", asked, len(context.fake), judge)
 
 
 def _judge(context: Context) -> Extractor:
-    """The extractor if it knows these very classes, else a classifier of the training images."""
+    """The extractor if it knows these classes, among others perhaps; else a classifier of them."""
     if not context.fake.class_names:
         raise InputError("class accuracy needs images with classes")
-    if context.extractor.class_names == context.fake.class_names:
+    if {*context.fake.class_names} <= {*context.extractor.class_names}:
         return context.extractor
     return in_domain_extractor(
         context.train,

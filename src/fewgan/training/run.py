@@ -1,6 +1,7 @@
 """A run, read back from its folder: what it is, and what it draws."""
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,9 @@ from fewgan.training.folder import RunFolder
 
 Checkpoint = Literal["best", "last"] | int
 """The best, the last, or one kept on the way: by experiences of a stream, or else by step."""
+
+Asked = str | int | Sequence[str | int] | None
+"""A class by name or by its number in the data set; several; or None for all."""
 
 
 class Run:
@@ -96,8 +100,8 @@ class Run:
         tensors, meta = checkpoint.read(self.folder.last)
         return checkpoint.within("ema", tensors), meta
 
-    def labels(self, n: int, label: str | int | None = None) -> Tensor:
-        """Labels int64 [n] as the model counts them: one class, or all in equal shares.
+    def labels(self, n: int, label: Asked = None) -> Tensor:
+        """Labels int64 [n] as the model counts them: one class, or several in equal shares.
 
         Raises:
             InputError: There is no such class.
@@ -106,7 +110,9 @@ class Run:
             raise InputError(f"{n} images were asked for: ask for at least 1")
         if label is None:
             return torch.arange(n) % max(1, len(self.class_names))
-        return torch.full((n,), self.class_place(label))
+        asked = [label] if isinstance(label, str | int) else label
+        places = torch.tensor([self.class_place(one) for one in asked])
+        return places[torch.arange(n) % len(places)]
 
     def class_place(self, label: str | int) -> int:
         """Where the model counts a class, given by its name or by its number in the data set.
@@ -132,7 +138,7 @@ class Run:
     def sample(
         self,
         n: int = 64,
-        label: str | int | None = None,
+        label: Asked = None,
         seed: int = 0,
         which: Checkpoint = "best",
         batch: int = 128,
@@ -141,7 +147,8 @@ class Run:
 
         Args:
             n: How many.
-            label: A class by name or by its number in the data set; all in equal shares if None.
+            label: A class by name or by its number in the data set; several, or all if None, in
+                equal shares.
             seed: The same seed gives the same images, whatever the batch size.
             which: The best checkpoint, or the last.
             batch: Images made at once.
@@ -153,7 +160,7 @@ class Run:
     def imageset(
         self,
         n: int = 64,
-        label: str | int | None = None,
+        label: Asked = None,
         seed: int = 0,
         which: Checkpoint = "best",
         batch: int = 128,
