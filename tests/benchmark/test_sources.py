@@ -48,3 +48,31 @@ def test_sources_that_are_not_there_are_named(write, tmp_path, capsys):
     path = write(**ADAPTED | {"sources": {}, "data": {"digits": {}}})
     assert benchmark(path, tmp_path / "out") == 2
     assert "fewgan adapt RUN finetune" in capsys.readouterr().err
+
+
+def test_a_method_names_its_own_source_which_is_trained_on_each_data_set(write, tmp_path, capsys):
+    old = DIGITS | {"data": None, "settings": SETTINGS}
+    few = {"novel": None, "classes": "7,8", "batch_size": 4}
+    methods = {
+        "acgan": {"settings": {"balance": True}},
+        "finetune": {"method": "each:finetune", "source": "old", "images": 8, "settings": few},
+    }
+    path = write(
+        methods=methods,
+        data={"digits": {"classes": ["7", "8"]}},
+        sources={"old": old},
+        shots=[5],
+        images=32,
+        n=40,
+        metrics=["accuracy"],
+        settings={"novel": "7,8", "size": 16, "width": 4, "batch_size": 8, "check_images": 40},
+    )
+    out = tmp_path / "out"
+    assert benchmark(path, out) == 0
+    assert "source on old-digits" in capsys.readouterr().err
+    assert read_json(out / "sources" / "old-digits" / "cell.json")["steps"] == 2
+    shown, few = (read_json(out / name / "digits" / "5" / "0" / "cell.json") for name in methods)
+    assert (shown["steps"], few["steps"]) == (4, 2)
+    for record in (shown, few):
+        figure = record["checkpoints"]["last"]["figures"][0]
+        assert set(figure["per_class"]) == {"7", "8"}

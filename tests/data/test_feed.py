@@ -168,3 +168,36 @@ def test_of_one_class_there_is_nothing_outside():
     one = Feed(make_blobs(10, 1), 4, torch.Generator().manual_seed(0))
     with pytest.raises(InputError, match="no images but those of class 0"):
         one.batch_outside(0)
+
+
+def unequal():
+    """Thirty-six images of one class and four of another."""
+    images = make_blobs(72, 2)
+    few = (images.labels == 1).nonzero().flatten()[4:]
+    keep = torch.ones(72, dtype=torch.bool)
+    keep[few] = False
+    return images.take(keep.nonzero().flatten())
+
+
+def test_balanced_batches_show_every_class_alike_and_each_image_in_turn():
+    one = Feed(unequal(), 40, torch.Generator().manual_seed(0), balance=True)
+    batches = [one.batch() for _ in range(20)]
+    labels = torch.cat([label for _, label in batches])
+    assert abs(labels.float().mean() - 0.5) < 3 * (0.25 / 800) ** 0.5
+    rare = torch.cat([to_bytes(x[y == 1]) for x, y in batches]).flatten(1).sum(1)
+    counts = rare.unique(return_counts=True)[1]
+    assert len(counts) == 4
+    assert counts.max() - counts.min() <= 1
+    assert one.seen == 800
+    plain = Feed(unequal(), 40, torch.Generator().manual_seed(0))
+    assert plain.batch()[1].sum() == 4
+
+
+def test_a_saved_place_among_balanced_classes_goes_on():
+    one = Feed(unequal(), 8, torch.Generator().manual_seed(0), balance=True)
+    one.batch()
+    state = {name: tensor.clone() for name, tensor in one.state_dict().items()}
+    expected = [one.batch()[0] for _ in range(9)]
+    other = Feed(unequal(), 8, torch.Generator().manual_seed(5), balance=True)
+    other.load_state_dict(state)
+    assert all(torch.equal(x, other.batch()[0]) for x in expected)

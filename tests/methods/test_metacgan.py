@@ -134,3 +134,20 @@ def test_a_run_draws_each_class_from_its_support(tmp_path, capsys):
     assert "is no meta layer" in capsys.readouterr().err
     assert main([*words, "--meta-layers", "9"]) == 2
     assert "32 px have 3 deconvolutions" in capsys.readouterr().err
+
+
+def test_without_made_layers_it_is_the_conditional_gan_on_the_same_networks():
+    method, feed = begun(meta_layers="none")
+    names = {name for name, _ in method.meta.generator.named_parameters()}
+    assert not [name for name in names if "embedding" in name or "gain" in name]
+    y = torch.tensor([0, 1, 2])
+    z = method.meta.latents(y, torch.Generator().manual_seed(0))
+    other = z.clone()
+    own = method.settings.latent_dim
+    other[:, own:] = 0  # all that the code and the choice of support hang on
+    method.eval()
+    assert torch.equal(method.meta(z, y), method.meta(other, y))
+    method.train()
+    before = method.meta.generator.project.weight.clone()
+    assert all(value.isfinite() for value in method.step(feed).values())
+    assert not torch.equal(before, method.meta.generator.project.weight)

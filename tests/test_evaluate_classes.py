@@ -1,0 +1,65 @@
+"""Measuring some classes only: of generated and of real images, by a judge that knows them all."""
+
+import pytest
+import torch
+
+import fewgan
+from fewgan.benchmark.evaluation import _only, real_images
+from fewgan.cli import main
+from fewgan.errors import InputError
+
+SMALL = {"size": 16, "width": 4, "batch_size": 8, "steps": 2, "check_images": 40}
+QUICK = {"progress": False, **SMALL}
+ASKED = {"n": 60, "metrics": ["is", "kid", "accuracy"], "progress": False}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    novel = {"novel": "5,7", "shots": 4, "classes": "1,5,7,8"}
+    return fewgan.train("acgan", "digits", out=out, balance=True, **novel, **QUICK)
+
+
+def figures_of(result):
+    return {figure["name"]: figure for figure in result["figures"]}
+
+
+def test_only_these_are_drawn_and_compared_with_their_own_kind(run):
+    fake = run.imageset(60, label=["7", "5"])
+    assert fake.labels.tolist() == [2, 1] * 30
+    whole = real_images(run, "digits")
+    real, made = _only(run, ["7", "5"], "digits", whole, fake)
+    assert real.reference.class_names == real.train.class_names == made.class_names == ("7", "5")
+    assert made.labels.tolist() == [0, 1] * 30
+    assert real.train.counts() == [4, 4]
+    assert real.judge.class_names == tuple("0123456789")
+    digits = fewgan.datasets.load("digits", "test", size=16)
+    sevens = digits.images[digits.labels == 7]
+    assert torch.equal(real.reference.images[real.reference.labels == 0], sevens)
+
+
+def test_the_judge_may_answer_with_any_class_of_the_data(run):
+    figures = figures_of(fewgan.evaluate(run, "digits", classes=["5", "7"], **ASKED))
+    assert set(figures["accuracy"]["per_class"]) == {"5", "7"}
+    assert figures["accuracy"]["real"] > 0.95
+    note = figures["is"]["card"]["note"]
+    assert note == "of 10 at most; 2 classes, each image sure of its own, score 2"
+    assert figures["is"]["real"] < 2.2
+    assert figures["kid"]["card"]["train"].endswith("8 images")
+
+
+def test_what_knows_no_classes_is_measured_whole(tmp_path):
+    options = {"classes": "5,7", "labels": "none", "out": tmp_path / "run"}
+    run = fewgan.train("dcgan", "digits", **options, **QUICK)
+    figures = figures_of(fewgan.evaluate(run, "digits", classes=["5"], **ASKED))
+    assert figures["accuracy"]["value"] is None
+    assert figures["kid"]["card"]["n_fake"] == 60
+    assert figures["kid"]["card"]["n_real"] < 45  # test images of one class
+
+
+def test_classes_that_a_run_has_not_learned_are_named(run, capsys):
+    with pytest.raises(InputError, match="unknown class '2': choose from"):
+        fewgan.evaluate(run, "digits", classes=["2"], **ASKED)
+    words = f"evaluate {run.path} --data digits --classes 5,nine --n 40".split()
+    assert main(words) == 2
+    assert "'nine'" in capsys.readouterr().err
