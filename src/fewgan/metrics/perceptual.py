@@ -5,9 +5,9 @@ equation 1: at each tap of a network, feature maps are normalised to unit length
 subtracted, weighted per channel, squared, averaged over places; taps are added up. Intra-class
 LPIPS of a generator tells variety from copies that differ by noise.
 
-The published weights belong to AlexNet, VGG and SqueezeNet. With any other network, or without the
-weights, every channel counts 1: distances then rank images of one set and are *uncalibrated*, not
-to be compared with published LPIPS.
+The published weights belong to AlexNet, VGG and SqueezeNet; with the extractor `vgg16` they are
+taken. With any other network every channel counts 1: distances then rank images of one set and are
+*uncalibrated*, not to be compared with published LPIPS.
 """
 
 from collections.abc import Iterator, Sequence
@@ -70,6 +70,17 @@ def perceptual_vectors(
         return torch.cat(parts, 1)
 
     return torch.cat([vector(taps).cpu() for taps in extractor.taps(images)])
+
+
+def calibration(extractor: Extractor) -> tuple[list[Tensor] | None, str]:
+    """The published channel weights for a network's taps, if there are any; what a card says of it.
+
+    Raises:
+        InputError: There are some, and they cannot be had.
+    """
+    if extractor.lpips is None:
+        return None, "uncalibrated: no LPIPS weights for this network"
+    return linear_weights(extractor.lpips.find()), "LPIPS with its published weights"
 
 
 def linear_weights(path: Path) -> list[Tensor]:

@@ -27,7 +27,7 @@ from fewgan.metrics.inception_score import inception_score
 from fewgan.metrics.intra_class import Labelled, intra_class_fid, intra_class_kid
 from fewgan.metrics.kid import kid, kid_interval, kid_subsets
 from fewgan.metrics.memorisation import Audit, memorisation
-from fewgan.metrics.perceptual import perceptual_diversity, perceptual_vectors
+from fewgan.metrics.perceptual import calibration, perceptual_diversity, perceptual_vectors
 from fewgan.metrics.prdc import prdc
 
 Better = Literal["higher", "lower", "near 1"]
@@ -224,8 +224,11 @@ def _accuracy_values(
 
 
 def _lpips(context: Context) -> list[Value]:
-    found = perceptual_diversity(context.extractor, context.fake, seed=context.seed)
-    note = "mean over 50 pairs inside each class; uncalibrated: no LPIPS weights for this network"
+    weights, what = calibration(context.extractor)
+    found = perceptual_diversity(
+        context.extractor, context.fake, weights=weights, seed=context.seed
+    )
+    note = f"mean over 50 pairs inside each class; {what}"
     return [Value("lpips", float(found.nanmean()), per_class=found, note=note)]
 
 
@@ -236,10 +239,11 @@ def _intra_lpips(context: Context) -> list[Value]:
             f"variety around each training image is for {AT_MOST} of them at most, and there are "
             f"{len(shown)}: ask for lpips instead"
         )
-    vectors = [perceptual_vectors(context.extractor, s.images) for s in (drawn, shown)]
+    weights, what = calibration(context.extractor)
+    vectors = [perceptual_vectors(context.extractor, s.images, weights) for s in (drawn, shown)]
     found = cluster_diversity(*vectors, seed=context.seed)
     sizes = ", ".join(map(str, sorted(found.sizes.tolist(), reverse=True)))
-    note = f"uncalibrated: no LPIPS weights for this network; images around each: {sizes}"
+    note = f"{what}; images around each: {sizes}"
     return [
         Value("intra_lpips", found.mean, note=note),
         Value("balanced_lpips", found.balanced),

@@ -15,6 +15,7 @@ from fewgan.metrics.extractors.in_domain import in_domain_extractor
 from fewgan.metrics.extractors.inception import inception_extractor
 from fewgan.metrics.extractors.random_net import random_extractor
 from fewgan.metrics.extractors.resnet56 import resnet56_extractor
+from fewgan.metrics.extractors.vgg16 import vgg16_extractor
 
 __all__ = [
     "EXTRACTORS",
@@ -53,6 +54,7 @@ EXTRACTORS: dict[str, Callable[[Wanted], Extractor]] = {
     "imagenet-mid": lambda wanted: imagenet_mid_extractor(),
     "cifar-resnet56": lambda wanted: resnet56_extractor(wanted.weights),
     "inception": lambda wanted: inception_extractor(wanted.weights),
+    "vgg16": lambda wanted: vgg16_extractor(wanted.weights),
     "random": lambda wanted: random_extractor(wanted.data.channels if wanted.data else 3),
 }
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fewgan.data.imageset import to_float
+from fewgan.metrics.extractors.weights import Published
 
 Made = TypeVar("Made")
 Progress = Callable[[str, int, int], None]
@@ -65,6 +66,7 @@ class Extractor:
         network: The network, on the device where the work is done.
         class_names: What its class scores stand for; empty when they are not a data set's classes.
         notes: What a reader of its figures should know, such as its own test accuracy.
+        lpips: Channel weights of LPIPS for its taps, where their authors offer any.
         progress: Told after every batch; None for silence.
     """
 
@@ -76,12 +78,14 @@ class Extractor:
         class_names: tuple[str, ...] = (),
         notes: str = "",
         batch: int = 250,
+        lpips: Published | None = None,
     ) -> None:
         self.name = name
         self.network = network.eval().requires_grad_(False)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.class_names = class_names
         self.notes = notes
+        self.lpips = lpips
         self.batch = batch
         self.progress: Progress | None = None
 

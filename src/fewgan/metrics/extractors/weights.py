@@ -25,20 +25,26 @@ class Published:
     Attributes:
         name: File name, as it is kept in the cache.
         sha256: How the hexadecimal SHA-256 of the file begins.
-        address: Where its makers offer it.
+        address: Where its makers offer it; empty where only a library of theirs fetches it.
+        remedy: How to get it by hand, where there is no address.
     """
 
     name: str
     sha256: str
-    address: str
+    address: str = ""
+    remedy: str = ""
 
     def find(self, given: Path | None = None) -> Path:
-        """The file: the one that is `given`, else the cached one, else fetched from the address.
+        """The file: the one that is `given`, else a cached one, else fetched from the address.
+
+        Files that torch or torchvision have fetched for others are found where these keep them.
 
         Raises:
             InputError: It cannot be had, or is not the published file.
         """
-        path = Path(given) if given else cache_folder() / "weights" / self.name
+        own = cache_folder() / "weights" / self.name
+        shared = Path(torch.hub.get_dir()) / "checkpoints" / self.name
+        path = Path(given) if given else shared if shared.is_file() else own
         if given and not path.is_file():
             raise InputError(f"there is no weights file {path}")
         if not path.is_file():
@@ -51,7 +57,9 @@ class Published:
         return path
 
     def _download(self, path: Path) -> None:
-        remedy = f"download {self.address} elsewhere and put it at {path}"
+        remedy = self.remedy or f"download {self.address} elsewhere and put it at {path}"
+        if not self.address:
+            raise InputError(f"{self.name} is not here: {remedy}")
         if os.environ.get("FEWGAN_OFFLINE", "0") not in ("", "0"):
             raise InputError(f"{self.name} is not here and FEWGAN_OFFLINE is set: {remedy}")
         try:
