@@ -1,11 +1,15 @@
 """Fixtures shared by all tests: a cache of their own, small images, one thread."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 
 from fewgan.data.imageset import ImageSet
+from fewgan.training.loop import Trainer
 
 torch.set_num_threads(1)
 
@@ -51,3 +55,18 @@ def write_folder(images: ImageSet, folder: Path) -> Path:
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels[0].numpy()).save(place / f"{i:03d}.png")
     return folder
+
+
+@contextmanager
+def interrupted(step: int) -> Iterator[None]:
+    """Press Ctrl-C when a run that logs every step has done so many."""
+    log = Trainer._log_losses
+
+    def press(trainer: Trainer, *given: object) -> None:
+        log(trainer, *given)
+        if trainer.step == step:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_log_losses", press)
+        yield

@@ -12,6 +12,7 @@ import pytest
 
 from fewgan import api, cli, methods
 from fewgan.errors import InputError
+from fewgan.training.settings import RunSettings
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "fewgan"
@@ -83,6 +84,12 @@ def test_settings_of_a_method_are_explained_and_their_defaults_pass(info):
     settings = methods.find(info.name).Settings
     settings.model_validate(settings().model_dump())
     assert [n for n, field in settings.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize("info", METHODS, ids=lambda info: info.name)
+def test_no_setting_of_a_method_is_called_as_one_of_a_run(info):
+    own = methods.find(info.name).Settings.model_fields
+    assert not own.keys() & RunSettings.model_fields.keys()
 
 
 @pytest.mark.parametrize("info", METHODS, ids=lambda info: info.name)

@@ -17,7 +17,7 @@ ASKED = {"n": 60, "metrics": ["is", "kid", "accuracy"], "progress": False}
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "run"
     novel = {"novel": "5,7", "shots": 4, "classes": "1,5,7,8"}
-    return fewgan.train("acgan", "digits", out=out, balance=True, **novel, **QUICK)
+    return fewgan.train("acgan", "digits", out=out, class_balance=True, **novel, **QUICK)
 
 
 def figures_of(result):

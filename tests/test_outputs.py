@@ -13,7 +13,7 @@ import fewgan
 from fewgan import outputs
 from fewgan.cli import main
 from fewgan.data.imageset import to_bytes
-from fewgan.training.run import slerp
+from fewgan.networks.latents import slerp
 
 OPTIONS = {"size": 16, "width": 4, "batch_size": 8, "check_images": 20, "steps": 4}
 

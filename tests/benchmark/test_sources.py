@@ -54,7 +54,7 @@ def test_a_method_names_its_own_source_which_is_trained_on_each_data_set(write, 
     old = DIGITS | {"data": None, "settings": SETTINGS}
     few = {"novel": None, "classes": "7,8", "batch_size": 4}
     methods = {
-        "acgan": {"settings": {"balance": True}},
+        "acgan": {"settings": {"class_balance": True}},
         "finetune": {"method": "each:finetune", "source": "old", "images": 8, "settings": few},
     }
     path = write(

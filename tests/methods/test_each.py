@@ -1,13 +1,12 @@
 """One adaptation for each class: what each of them sees, and what is asked of all."""
 
 import copy
-import signal
 
 import pytest
 import torch
 
 import fewgan
-from conftest import make_blobs, write_folder
+from conftest import interrupted, make_blobs, write_folder
 from fewgan import methods
 from fewgan.data.feed import Feed
 from fewgan.errors import InputError
@@ -147,16 +146,7 @@ def test_a_run_of_each_resumes_exactly(tmp_path):
     base = fewgan.train("dcgan", str(folder), out=tmp_path / "base", **small, **QUICK)
     options = {"shots": 5, "check_every": 2, "log_every": 1, "steps": 4}
     whole = fewgan.adapt(base, "each", str(folder), out=tmp_path / "whole", **options, **QUICK)
-    original = loop.Trainer._log_losses
-
-    def stopping(self, since, rate):
-        original(self, since, rate)
-        if self.step == 3:
-            signal.raise_signal(signal.SIGINT)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop.Trainer, "_log_losses", stopping)
-        with pytest.raises(loop.Interrupted):
-            fewgan.adapt(base, "each", str(folder), out=tmp_path / "cut", **options, **QUICK)
+    with interrupted(3), pytest.raises(loop.Interrupted):
+        fewgan.adapt(base, "each", str(folder), out=tmp_path / "cut", **options, **QUICK)
     cut = fewgan.api.resume(tmp_path / "cut", progress=False)
     assert torch.equal(whole.sample(6, which="last"), cut.sample(6, which="last"))

@@ -138,6 +138,15 @@ class Feed:
         place += inside * (place >= before)
         return self._at(self._sorted[self._mine(place, move=False)])[0]
 
+    def indexed(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Next real images [N,C,H,W] in [-1, 1], labels int64 [N], and their places among all.
+
+        They are shown as they are, neither mirrored nor bent.
+        """
+        self.seen += self.batch_size
+        index = self._mine(self._next(self._all), move=False).to(self.device)
+        return to_float(self.images.images[index]), self.images.labels[index], index
+
     def _next(self, epochs: Epochs) -> Tensor:
         return epochs.next(self.batch_size)
 

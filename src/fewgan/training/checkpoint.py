@@ -49,11 +49,16 @@ def load_optimizer_state(optimizer: Optimizer, tensors: Tensors, groups: list[An
 
     Moments get the memory layout of their parameter: the fused Adam walks both flat in memory, so
     that a channels-last weight with a contiguous moment would be updated with others' moments.
+    A count that was a plain number (SparseAdam's steps) becomes one again: as a tensor it would be
+    raised to powers in single precision.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    entries: dict[int, Tensors] = {}
+    entries: dict[int, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         index, key = name.split(".", 1)
+        if tensor.dim() == 0 and not tensor.is_floating_point():
+            entries.setdefault(int(index), {})[key] = int(tensor)
+            continue
         parameter = parameters[int(index)]
         alike = parameter.detach() if tensor.shape == parameter.shape else tensor
         entries.setdefault(int(index), {})[key] = torch.empty_like(

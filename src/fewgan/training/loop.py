@@ -106,7 +106,7 @@ class Trainer:
             flip=images.flip if config.flip is None else config.flip,
             warp=config.warp,
             prior=config.label_prior,
-            balance=config.balance,
+            balance=config.class_balance,
             rank=self.engine.rank,
             world=self.engine.world,
         )

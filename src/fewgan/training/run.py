@@ -14,6 +14,7 @@ from fewgan.data.resize import fit
 from fewgan.errors import InputError, unknown
 from fewgan.methods.base import Method
 from fewgan.networks.build import ImageSpec
+from fewgan.networks.latents import slerp
 from fewgan.networks.translation import INTO, Direction, Translator
 from fewgan.training import checkpoint
 from fewgan.training.folder import RunFolder
@@ -248,8 +249,9 @@ class Run:
         generator = torch.Generator().manual_seed(seed)
         sampler = self.sampler(which)
         start, end = (sampler.latents(y, generator) for _ in range(2))  # type: ignore[operator]
-        steps = torch.linspace(0, 1, columns)
-        z = torch.stack([slerp(start, end, float(t)) for t in steps], 1)
+        between: Any = getattr(sampler, "between", slerp)  # where a latent is no place on a sphere
+        steps = torch.linspace(0, 1, columns).tolist()
+        z = torch.stack([between(start, end, t) for t in steps], 1)
         return self.draw(z.flatten(0, 1), y.repeat_interleave(columns), which)
 
     def walk_to(
@@ -301,20 +303,3 @@ def _between(a: Tensor, b: Tensor, t: float) -> Tensor:
     if a.is_floating_point():
         return torch.lerp(a, b, t)
     return a if t < 0.5 else b
-
-
-def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """Spherical interpolation of rows a, b [N,D] at t in [0, 1] (Shoemake 1985; White 2016).
-
-    Directions move along the great circle and lengths linearly; where two directions all but
-    agree, the straight line takes over.
-    """
-    length_a, length_b = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
-    cosine = (a * b).sum(1, keepdim=True) / (length_a * length_b)
-    angle = torch.arccos(cosine.clamp(-1, 1))
-    sine = torch.sin(angle)
-    direction = (
-        torch.sin((1 - t) * angle) * a / length_a + torch.sin(t * angle) * b / length_b
-    ) / sine.clamp(min=1e-12)
-    curved = direction * ((1 - t) * length_a + t * length_b)
-    return torch.where(sine < 1e-4, (1 - t) * a + t * b, curved)

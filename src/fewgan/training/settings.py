@@ -43,7 +43,7 @@ class RunSettings(BaseModel):
     """Elastic distortion of training images, on average so many half sides; 0.05 bends strokes."""
     label_prior: Literal["uniform", "data"] = "uniform"
     """Labels of generated images while training: all classes alike, or as often as in the data."""
-    balance: bool = False
+    class_balance: bool = False
     """Show each class as often as any other, however many images it has."""
     steps: int | None = Field(None, ge=1)
     """Updates of the generator; when neither steps nor minutes are given, as many as suit the

@@ -120,9 +120,7 @@ def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
 
 
 def test_without_weights_it_says_how_to_get_them():
-    with pytest.raises(
-        InputError, match=r"vgg16-397923af\.pth is not here: torchvision"
-    ):
+    with pytest.raises(InputError, match=r"vgg16-397923af\.pth is not here: torchvision"):
         get_extractor("vgg16")
 
 
