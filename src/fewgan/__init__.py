@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fewgan.api import train as train
     from fewgan.benchmark.evaluation import evaluate as evaluate
     from fewgan.benchmark.runner import run_protocol as run_protocol
+    from fewgan.benchmark.uplift import uplift as uplift
     from fewgan.training.run import Run as Run
 
 _PUBLIC = {
@@ -30,10 +31,21 @@ _PUBLIC = {
     "load": "fewgan.api",
     "evaluate": "fewgan.benchmark.evaluation",
     "run_protocol": "fewgan.benchmark.runner",
+    "uplift": "fewgan.benchmark.uplift",
     "Run": "fewgan.training.run",
     "datasets": "fewgan.data",
 }
-__all__ = ["Run", "adapt", "datasets", "evaluate", "load", "resume", "run_protocol", "train"]
+__all__ = [
+    "Run",
+    "adapt",
+    "datasets",
+    "evaluate",
+    "load",
+    "resume",
+    "run_protocol",
+    "train",
+    "uplift",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from fewgan import data
 from fewgan.benchmark.correspondence import correspondence_figures
@@ -86,9 +87,12 @@ def evaluate(
     run = run if isinstance(run, Run) else Run(run)
     began = time.perf_counter()
     real = real_images(run, data)
-    fake = run.imageset(n, seed=seed, which=which, label=classes if run.class_names else None)
-    if classes is not None:
-        real, fake = _only(run, classes, data, real, fake)
+    places = None if classes is None else _places(run, classes, real.reference.class_names)
+    named = run.class_names and real.reference.class_names
+    labels = in_shares_of(real.reference, n, places) if named else None
+    fake = run.imageset(n, labels, seed, which)
+    if places is not None:
+        real, fake = _only(run, places, data, real, fake)
     real = replace(real, reference=_at_most(real.reference, n, seed))
     with progress_bars() if progress else contextlib.nullcontext() as bars:
         eyes = _eyes(extractor or _default(run, real), real, weights, seed, bars)
@@ -173,20 +177,46 @@ def _shared(images: ImageSet, class_names: tuple[str, ...], name: str) -> ImageS
     return selection.as_model(images.of_classes(places), places)
 
 
+def in_shares_of(images: ImageSet, n: int, places: Sequence[int] | None = None) -> Tensor:
+    """Labels int64 [n] in the shares that classes have among images, in turn.
+
+    What is asked for must not differ from what it is compared with: a generator has no say in it.
+
+    Args:
+        images: Labelled images.
+        n: How many labels.
+        places: The classes that are asked for; all when left out.
+    """
+    counts = torch.tensor(images.counts(), dtype=torch.double)
+    if places is not None:
+        counts[[i for i in range(len(counts)) if i not in places]] = 0
+    exact = n * counts / counts.sum()
+    each = exact.long()
+    missing = n - int(each.sum())  # those go where most was cut off
+    each[(exact - each).argsort(descending=True, stable=True)[:missing]] += 1
+    labels = torch.arange(len(each)).repeat_interleave(each)
+    turn = torch.cat([(torch.arange(int(c)) + 0.5) / c for c in each])
+    return labels[turn.argsort(stable=True)]
+
+
+def _places(run: Run, classes: Sequence[str | int], named: Sequence[str]) -> list[int]:
+    """Where the model counts some classes."""
+    known = run.folder.read_splits().classes["model"]
+    names = selection.load_source(run.folder.read_config()).class_names
+    wanted = [class_index(names, label) for label in dict.fromkeys(classes)]
+    for index in wanted:
+        if index not in known:
+            raise unknown("class", names[index], named)
+    return [known.index(index) for index in wanted]
+
+
 def _only(
-    run: Run, classes: Sequence[str | int], name: str, real: RealImages, fake: ImageSet
+    run: Run, places: list[int], name: str, real: RealImages, fake: ImageSet
 ) -> tuple[RealImages, ImageSet]:
     """The images of some classes of a run, and a judge that knows all of the data set's.
 
     What a run draws that knows no classes cannot be told apart, and stays whole.
     """
-    config, known = run.folder.read_config(), run.folder.read_splits().classes["model"]
-    names = selection.load_source(config).class_names
-    wanted = [class_index(names, label) for label in dict.fromkeys(classes)]
-    for index in wanted:
-        if index not in known:
-            raise unknown("class", names[index], real.reference.class_names)
-    places = [known.index(index) for index in wanted]
     reference, train = (
         selection.as_model(images.of_classes(places), places)
         for images in (real.reference, real.train)
@@ -195,7 +225,8 @@ def _only(
         fake = selection.as_model(fake, places)
     judge = real.judge
     if data.has_test_split(name):
-        judge = data.load(name, "train", size=run.spec.size, channels=config.channels)
+        channels = run.folder.read_config().channels
+        judge = data.load(name, "train", size=run.spec.size, channels=channels)
     return RealImages(reference, train, judge), fake
 
 

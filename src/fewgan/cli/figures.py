@@ -1,7 +1,7 @@
 """Figures of one run, of several, and of a whole protocol."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -61,6 +61,51 @@ def evaluate(
         from fewgan.report.terminal import figures_table
 
         Console().print(figures_table(result["figures"]))
+
+
+@app.command
+def uplift(
+    run: Path,
+    *,
+    data: str,
+    shots: int | None = None,
+    seeds: int = 3,
+    classifier: str | None = None,
+    updates: int | None = None,
+    share: float | None = None,
+    mix: Literal["sample", "batch"] | None = None,
+    begin: float | None = None,
+    checkpoint: Which = "best",
+    as_json: Json = False,
+) -> None:
+    """Do the images help? Train classifiers with and without them, and say so in one sentence.
+
+    Example: `fewgan uplift runs/few --data mnist --shots 10 --seeds 3`
+
+    Args:
+        run: The run folder; it must know classes.
+        data: The named data set or folder that it was trained on.
+        shots: Real images of each class, of those that the run was trained on; all when left out.
+        seeds: Classifiers of each way.
+        classifier: A wide residual network: wrn-10-1 when left out; wrn-16-8 where a GPU is.
+        updates: Steps of each classifier; 600 when left out.
+        share: How much of what is shown is generated; half of it when left out.
+        mix: Draw the kind of each image by itself, or of a whole batch; sample when left out.
+        begin: Share of the updates after which generated images come in; 0 when left out.
+        checkpoint: Which checkpoint draws.
+        as_json: Print one JSON object instead of tables.
+    """
+    from fewgan.benchmark.uplift import uplift as ask
+
+    plan: dict[str, Any] = {"classifier": classifier, "updates": updates}
+    plan |= {"share": share, "mix": mix, "begin": begin}
+    result = ask(run, data, shots=shots, seeds=seeds, which=checkpoint, **plan)
+    if as_json:
+        display(result, True)
+    else:
+        from fewgan.report.terminal import uplift_table
+
+        Console().print(uplift_table(result))
 
 
 @app.command

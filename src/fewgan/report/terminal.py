@@ -35,6 +35,26 @@ def figures_table(figures: Iterable[Figure | Mapping[str, Any]]) -> RenderableTy
     return Group(table, Text(), *cards)
 
 
+def uplift_table(result: Mapping[str, Any]) -> RenderableType:
+    """What `uplift` found: a way a row, what generated images bring, and the answer."""
+    table = _table("Way", "Accuracy, %", "Lowest recall, %")
+    for name, way in result["ways"].items():
+        accuracy, recall = way["accuracy"], way["recall"]
+        lowest = min(recall, key=recall.get)
+        cells = (
+            name,
+            plus_minus(accuracy["mean"], accuracy["half"]),
+            f"{number(recall[lowest])} ({lowest})",
+        )
+        table.add_row(*map(Text, cells))
+    gains = _table("Paired difference", "Points")
+    for name, found in result["gains"].items():
+        gains.add_row(Text(name), Text(plus_minus(found["mean"], found["half"])))
+    card = "; ".join(f"{name} {value}" for name, value in result["card"].items())
+    verdict = Text(result["verdict"], style="bold")
+    return Group(table, Text(), gains, Text(), verdict, Text(), Text(card, style="dim"))
+
+
 def comparison_table(runs: Sequence[RunView]) -> RenderableType:
     """Runs side by side, the best of each row marked; the notes and the cards stand below."""
     found = Comparison(tuple(runs))

@@ -1,0 +1,315 @@
+"""Do the images help? The same classifier, with and without them, on real images it never saw.
+
+Each way of training sees the same labelled real images and makes the same number of updates from
+the same initial weights; seed by seed, ways differ in nothing else, so that differences are taken
+in pairs. What generated images bring is set against no augmentation and against the best of the
+classic ways, since that is what a person would do instead.
+
+Ravuri & Vinyals (NeurIPS 2019) found that figures such as FID do not foretell the answer.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fewgan.benchmark.estimates import Estimate, estimate
+from fewgan.benchmark.evaluation import real_images
+from fewgan.data import splits
+from fewgan.data.imageset import ImageSet, to_float
+from fewgan.errors import InputError, unknown
+from fewgan.files import write_json
+from fewgan.metrics.accuracy import Accuracy, accuracy
+from fewgan.metrics.augment import AUGMENTS
+from fewgan.metrics.extractors.base import Progress, seeded
+from fewgan.metrics.progress import progress_bars
+from fewgan.networks.wide_resnet import wide_resnet
+from fewgan.training.run import Checkpoint, Run
+
+Mix = Literal["sample", "batch"]
+CLASSIC = "flip-crop"  # of the classic ways the one that goes beside generated images
+BOTH = f"generated+{CLASSIC}"
+POOL = 5000  # generated images to draw from, at most
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How every classifier is trained.
+
+    Attributes:
+        classifier: Its name, such as `wrn-10-1`.
+        updates: Steps of the optimiser, the same for every way.
+        batch: Images a step.
+        rate: Highest learning rate, of SGD with Nesterov's momentum 0.9; it falls as a cosine.
+        weight_decay: Of all weights.
+        share: How much of what is shown is generated, in (0, 1].
+        mix: Draw each image's kind by itself (`sample`), or that of a whole batch (`batch`).
+        begin: Share of the updates after which generated images come in.
+    """
+
+    classifier: str = "wrn-10-1"
+    updates: int = 600
+    batch: int = 64
+    rate: float = 0.1
+    weight_decay: float = 5e-4
+    share: float = 0.5
+    mix: Mix = "sample"
+    begin: float = 0.0
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of training: how what is shown is augmented, and whether some of it is generated."""
+
+    augment: str | None = None
+    generated: bool = False
+
+
+WAYS: dict[str, Way] = {
+    "real": Way(),
+    **{name: Way(name) for name in AUGMENTS},
+    "generated": Way(generated=True),
+    BOTH: Way(CLASSIC, generated=True),
+}
+"""Ways by name: real images alone, with a classic augmentation, with generated ones, with both."""
+
+
+def uplift(
+    run: Run | str | Path,
+    data: str,
+    *,
+    shots: int | None = None,
+    seeds: int = 3,
+    which: Checkpoint = "best",
+    progress: bool = True,
+    **plan: Any,
+) -> dict[str, Any]:
+    """Ask whether a run's images help a classifier; write `uplift.json`.
+
+    Args:
+        run: A run that can be asked for classes, or its folder.
+        data: The named data set or folder that it was trained on.
+        shots: Real images of each class that the classifiers are trained on, of those that the run
+            was trained on; all of them when left out.
+        seeds: Classifiers of each way; intervals need 2 or more.
+        which: The checkpoint that draws.
+        progress: Show a bar on standard error.
+        **plan: Fields of `Plan`.
+
+    Returns:
+        `ways` (of each: `accuracy` and `recall` by class, with a value for each seed, mean and
+        interval), `gains` (paired differences in points), `verdict`, and the `card`.
+
+    Raises:
+        InputError: The run knows no classes, has fewer images, or a field of the plan is wrong.
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    began = time.perf_counter()
+    settings = _plan(plan)
+    if seeds < 1:
+        raise InputError(f"{seeds} seeds measure nothing: give --seeds 3")
+    if not run.class_names:
+        raise InputError(
+            f"{run.path} knows no classes, and its images have no labels to learn from: "
+            "train a conditional method, or adapt each class by each:METHOD"
+        )
+    real = real_images(run, data)
+    shown = _few(real.train, shots)
+    found: dict[str, list[Accuracy]] = {name: [] for name in WAYS}
+    with progress_bars() if progress else contextlib.nullcontext() as told:
+        for seed in range(seeds):
+            pool = run.imageset(_pool_size(settings), seed=seed, which=which)
+            for done, (name, way) in enumerate(WAYS.items(), seed * len(WAYS)):
+                network = train(shown, pool, way, settings, seed)
+                found[name].append(score(network, real.reference))
+                _tell(told, name, done + 1, seeds * len(WAYS))
+    result = _result(found, real.reference.class_names)
+    counts = ", ".join(f"{n} {c}" for n, c in zip(shown.class_names, shown.counts(), strict=True))
+    card = {
+        "run": str(run.path.name),
+        "method": run.model["method"],
+        "checkpoint": which,
+        "shown": counts,
+        "generator_saw": len(real.train),
+        "tested_on": f"{len(real.reference)} images of {real.reference.name}, held out",
+        "generated": _pool_size(settings),
+        "seeds": seeds,
+        "interval": "95 %, Student's, of paired differences over seeds",
+        "favour": "the best classic way is the one that did best on these very images",
+        **settings.__dict__,
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+    if len(shown) < len(real.train):
+        card["note"] = "the generator was trained on more real images than the classifiers"
+    result["card"] = card
+    write_json(run.path / "uplift.json", result)
+    return result
+
+
+def _plan(given: Mapping[str, Any]) -> Plan:
+    for name in given:
+        if name not in Plan.__dataclass_fields__:
+            raise unknown("setting", name, Plan.__dataclass_fields__)
+    plan = replace(Plan(), **{k: v for k, v in given.items() if v is not None})
+    if not 0 < plan.share <= 1:
+        raise InputError(f"--share {plan.share} is no share: give more than 0, and at most 1")
+    if not 0 <= plan.begin < 1:
+        raise InputError(f"--begin {plan.begin} is no share of the updates: give 0 to below 1")
+    if plan.updates < 1 or plan.batch < 2:
+        raise InputError("give --updates 1 or more and --batch 2 or more")
+    wide_resnet(plan.classifier, 1, 2)  # so that its name is checked before anything is done
+    return plan
+
+
+def _few(images: ImageSet, shots: int | None) -> ImageSet:
+    if shots is None:
+        return images
+    generator = torch.Generator().manual_seed(0)
+    chosen = splits.shots(images.labels.cpu(), shots, generator, images.class_names)
+    return images.take(chosen)
+
+
+def _pool_size(plan: Plan) -> int:
+    """As many images as will be shown, or `POOL`."""
+    return max(1, min(POOL, round(plan.updates * plan.batch * plan.share)))
+
+
+def _tell(told: Progress | None, name: str, done: int, total: int) -> None:
+    if told:
+        told(f"classifiers ({name})", done, total)
+
+
+# --- one classifier -------------------------------------------------------------------------------
+
+
+def train(shown: ImageSet, pool: ImageSet, way: Way, plan: Plan, seed: int) -> torch.nn.Module:
+    """Train a classifier one way.
+
+    Args:
+        shown: Labelled real images.
+        pool: Generated images with the labels that were asked for.
+        way: What it is shown.
+        plan: How it is trained.
+        seed: Of its initial weights, which all ways share, and of what is drawn.
+    """
+    channels, classes = shown.channels, len(shown.class_names)
+    network = seeded(lambda: wide_resnet(plan.classifier, channels, classes), seed).train()
+    optimizer = torch.optim.SGD(
+        network.parameters(), plan.rate, 0.9, weight_decay=plan.weight_decay, nesterov=True
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, plan.updates)
+    for x, y in _batches(shown, pool, way, plan, seed):
+        loss = F.cross_entropy(network(to_float(x)), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return network.eval()
+
+
+def _batches(
+    shown: ImageSet, pool: ImageSet, way: Way, plan: Plan, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Bytes and labels of every update; each class is as likely as any other."""
+    generator = torch.Generator().manual_seed(seed)
+    real, made = (_by_class(images) for images in (shown, pool))
+    for step in range(plan.updates):
+        y = torch.randint(len(shown.class_names), (plan.batch,), generator=generator)
+        kind = torch.rand(plan.batch if plan.mix == "sample" else 1, generator=generator)
+        place = torch.rand(plan.batch, generator=generator)
+        x = shown.images[_at(real, y, place)]
+        if way.generated and step >= plan.begin * plan.updates:
+            drawn = pool.images[_at(made, y, place)]
+            x = torch.where((kind < plan.share)[:, None, None, None], drawn, x)
+        if way.augment:
+            x = AUGMENTS[way.augment](x, shown.flip, generator)
+        yield x, y
+
+
+def _by_class(images: ImageSet) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices sorted by class, where each class begins, and how many it has."""
+    groups = splits.by_class(images.labels, len(images.class_names))
+    counts = torch.tensor([len(group) for group in groups])
+    return torch.cat(groups), counts.cumsum(0) - counts, counts
+
+
+def _at(sorted_: tuple[Tensor, Tensor, Tensor], y: Tensor, place: Tensor) -> Tensor:
+    order, start, count = sorted_
+    return order[start[y] + (place * count[y]).long().clamp(max=count[y] - 1)]
+
+
+@torch.inference_mode()
+def score(network: torch.nn.Module, test: ImageSet) -> Accuracy:
+    """Accuracy, and recall of each class, on real images that nothing was trained on."""
+    logits = torch.cat([network(to_float(part)) for part in test.images.split(500)])
+    return accuracy(logits, test.labels)
+
+
+# --- what it says ---------------------------------------------------------------------------------
+
+
+def _result(found: Mapping[str, Sequence[Accuracy]], class_names: Sequence[str]) -> dict[str, Any]:
+    ways = {}
+    for name, scores in found.items():
+        recall = torch.stack([s.per_class for s in scores]).mean(0).tolist()
+        ways[name] = {
+            "accuracy": _written(estimate([100 * s.overall for s in scores], "higher")),
+            "recall": {c: round(100 * r, 2) for c, r in zip(class_names, recall, strict=True)},
+        }
+    values = {name: [100 * s.overall for s in scores] for name, scores in found.items()}
+    classic = max(AUGMENTS, key=lambda name: sum(values[name]))
+    alone = gain(values["generated"], values["real"])
+    beyond = gain(values[BOTH], values[classic])
+    gains = {
+        "generated over real": alone,
+        f"{classic} over real": gain(values[classic], values["real"]),
+        f"{BOTH} over {classic}": beyond,
+    }
+    return {
+        "ways": ways,
+        "gains": {name: _written(value) for name, value in gains.items()},
+        "verdict": verdict(alone, beyond, classic),
+    }
+
+
+def gain(with_: Sequence[float], without: Sequence[float]) -> Estimate:
+    """Mean difference of pairs, and its interval."""
+    return estimate([a - b for a, b in zip(with_, without, strict=True)], "higher")
+
+
+def verdict(alone: Estimate, beyond: Estimate, classic: str) -> str:
+    """The answer in one sentence.
+
+    Args:
+        alone: What generated images bring over real ones alone, in points.
+        beyond: What generated images with augmentation bring over the best classic way.
+        classic: Name of that classic way.
+    """
+    answer = {1: "yes", 0: "not shown", -1: "no"}[_sign(alone)]
+    then = {1: "use them", 0: "neither is shown to be better", -1: f"use {classic}"}[_sign(beyond)]
+    return (
+        f"{answer}: {_points(alone)} points over real images alone; with augmentation "
+        f"{_points(beyond)} over {classic}: {then}"
+    )
+
+
+def _sign(value: Estimate) -> int:
+    """1 where the whole interval is above 0, -1 where it is below, 0 where nobody can tell."""
+    if value.low is None or value.high is None:
+        return 0
+    return int(value.low > 0) - int(value.high < 0)
+
+
+def _points(value: Estimate) -> str:
+    spread = "" if value.half is None else f" +- {value.half:.1f}"
+    return f"{value.mean:+.1f}{spread}"
+
+
+def _written(value: Estimate) -> dict[str, Any]:
+    return {"mean": value.mean, "half": value.half, "values": list(value.values)}

@@ -1,0 +1,166 @@
+"""Does it help? Pairs that differ in one thing only, and an answer that follows from figures."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+import fewgan
+from conftest import make_blobs
+from fewgan.benchmark import uplift as module
+from fewgan.benchmark.estimates import estimate
+from fewgan.benchmark.uplift import WAYS, Plan, Way, _batches, gain, score, train, verdict
+from fewgan.cli import main
+from fewgan.errors import InputError
+from fewgan.files import read_json
+
+QUICK = Plan(updates=6, batch=8)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    few = {"size": 16, "width": 4, "steps": 2, "batch_size": 8, "check_images": 40}
+    return fewgan.train("acgan", "digits", out=out, shots=6, progress=False, **few)
+
+
+def shown(**changes):
+    return dataclasses.replace(make_blobs(40, 4), **changes)
+
+
+def pool():
+    """Images that no real one is: all of one shade, by class."""
+    real = make_blobs(80, 4)
+    shade = (real.labels[:, None, None, None] * 3 + 1).expand_as(real.images)
+    return dataclasses.replace(real, images=shade.to(torch.uint8).contiguous())
+
+
+# --- what a classifier is shown ------------------------------------------------------------------
+
+
+def batches(way, plan=QUICK, seed=0):
+    return list(_batches(shown(), pool(), way, plan, seed))
+
+
+def test_ways_are_shown_the_same_real_images_and_labels():
+    plain, half = batches(Way()), batches(Way(generated=True))
+    kinds = []
+    for (x, y), (other, labels) in zip(plain, half, strict=True):
+        assert torch.equal(y, labels)
+        alike = (x == other).flatten(1).all(1)
+        made = (other.flatten(1) == (labels * 3 + 1)[:, None]).all(1)
+        assert torch.equal(made, ~alike)
+        kinds.append(made)
+    assert 0.3 < torch.cat(kinds).float().mean() < 0.7
+
+
+def test_a_batch_can_be_all_of_one_kind_and_generated_ones_can_come_late():
+    plan = dataclasses.replace(QUICK, mix="batch", updates=60)
+    kinds = {
+        (x.flatten(1) == (y * 3 + 1)[:, None]).all(1).sum().item()
+        for x, y in batches(Way(generated=True), plan)
+    }
+    assert kinds == {0, 8}
+    late = dataclasses.replace(QUICK, share=1.0, begin=0.5)
+    made = [
+        bool((x.flatten(1) == (y * 3 + 1)[:, None]).all())
+        for x, y in batches(Way(generated=True), late)
+    ]
+    assert made == [False] * 3 + [True] * 3
+
+
+def test_rare_classes_are_shown_as_often():
+    real = make_blobs(400, 2)
+    keep = torch.cat([(real.labels == 0).nonzero().flatten(), torch.tensor([1, 3])])
+    plan = dataclasses.replace(QUICK, updates=100)
+    labels = torch.cat([y for _, y in _batches(real.take(keep), pool(), Way(), plan, 0)])
+    assert 0.4 < labels.float().mean() < 0.6
+
+
+def test_equal_seeds_begin_alike_and_learn():
+    plan = dataclasses.replace(QUICK, updates=40, batch=16)
+    test = make_blobs(60, 4, seed=5)
+    one, again = (train(shown(), pool(), Way(), plan, 3) for _ in range(2))
+    assert all(map(torch.equal, one.state_dict().values(), again.state_dict().values()))
+    assert score(one, test).overall > 0.9
+    confused = dataclasses.replace(
+        pool(), labels=(pool().labels + 1) % 4, images=shown().images.repeat(2, 1, 1, 1)
+    )
+    bad = dataclasses.replace(plan, share=1.0)
+    assert score(train(shown(), confused, Way(generated=True), bad, 3), test).overall < 0.3
+
+
+# --- what it says ---------------------------------------------------------------------------------
+
+
+def test_differences_are_taken_in_pairs():
+    found = gain([50.0, 60.0, 70.0], [49.0, 58.0, 69.0])
+    assert found.mean == pytest.approx(4 / 3)
+    assert found.half == pytest.approx(4.3027 * (1 / 3) ** 0.5 / 3**0.5, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("alone", "beyond", "answer", "advice"),
+    [
+        (
+            [3.0, 3.2, 3.1],
+            [1.0, 1.1, 1.2],
+            "yes: +3.1 +- 0.2 points",
+            "+- 0.2 over cutout: use them",
+        ),
+        ([-1.0, -1.4, -1.2], [-2, -2.1, -2.2], "no: -1.2 +- 0.5 points", "use cutout"),
+        ([-1.0, 1.4, 0.2], [0.1, -0.1, 0.1], "not shown: ", "neither is shown to be better"),
+        ([2.0], [1.0], "not shown: +2.0 points", "neither is shown to be better"),
+    ],
+)
+def test_the_answer_follows_from_the_intervals(alone, beyond, answer, advice):
+    sentence = verdict(estimate(alone), estimate(beyond), "cutout")
+    assert sentence.startswith(answer)
+    assert sentence.endswith(advice)
+
+
+# --- as a command ---------------------------------------------------------------------------------
+
+
+def test_every_way_is_measured_on_images_held_out(run, monkeypatch, capsys):
+    monkeypatch.setattr(module, "POOL", 50)
+    words = f"uplift {run.path} --data digits --seeds 2 --updates 3 --shots 4"
+    assert main(words.split()) == 0
+    printed = capsys.readouterr().out
+    assert "points over real images alone" in " ".join(printed.split())
+    result = read_json(run.path / "uplift.json")
+    assert set(result["ways"]) == set(WAYS)
+    assert [len(way["accuracy"]["values"]) for way in result["ways"].values()] == [2] * len(WAYS)
+    assert set(result["ways"]["real"]["recall"]) == set("0123456789")
+    card = result["card"]
+    assert card["tested_on"].startswith("355 images")
+    assert card["shown"].startswith("0 4, 1 4")
+    assert card["generator_saw"] == 60
+    assert "more real images than the classifiers" in card["note"]
+    assert main([*words.split(), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == result["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"shots": 7}, "6 images"),
+        ({"seeds": 0}, "give --seeds 3"),
+        ({"share": 0.0}, "--share 0.0"),
+        ({"begin": 1.0}, "--begin 1.0"),
+        ({"updates": 0}, "--updates 1"),
+        ({"classifier": "vgg"}, "there is no classifier 'vgg'"),
+        ({"speed": 3}, "unknown setting 'speed'"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(run, given, said):
+    with pytest.raises(InputError, match=said):
+        fewgan.uplift(run, "digits", progress=False, **given)
+
+
+def test_images_without_labels_teach_nothing(tmp_path):
+    few = {"size": 16, "width": 4, "steps": 1, "batch_size": 8, "check_images": 40}
+    bare = fewgan.train("dcgan", "digits", out=tmp_path, labels="none", progress=False, **few)
+    with pytest.raises(InputError, match="have no labels"):
+        fewgan.uplift(bare, "digits", progress=False)
