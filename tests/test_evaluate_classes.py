@@ -4,8 +4,7 @@ import pytest
 import torch
 
 import fewgan
-from conftest import make_blobs
-from fewgan.benchmark.evaluation import _only, _places, in_shares_of, real_images
+from fewgan.benchmark.evaluation import _only, _places, real_images
 from fewgan.cli import main
 from fewgan.errors import InputError
 
@@ -58,32 +57,6 @@ def test_what_knows_no_classes_is_measured_whole(tmp_path):
     assert figures["accuracy"]["value"] is None
     assert figures["kid"]["card"]["n_fake"] == 60
     assert figures["kid"]["card"]["n_real"] < 45  # test images of one class
-
-
-def test_labels_are_asked_for_in_the_shares_of_the_reference_and_in_turn():
-    images = make_blobs(40, 4)
-    kept = images.take(torch.cat([torch.arange(40), torch.arange(0, 40, 4).repeat(3)]))
-    assert kept.counts() == [40, 10, 10, 10]
-    labels = in_shares_of(kept, 70)
-    assert torch.bincount(labels).tolist() == [40, 10, 10, 10]
-    assert torch.bincount(labels[:14]).tolist() == [8, 2, 2, 2]
-    assert torch.bincount(in_shares_of(kept, 71)).sum() == 71
-    assert torch.bincount(in_shares_of(kept, 50, [0, 2]), minlength=4).tolist() == [40, 0, 10, 0]
-    assert in_shares_of(images, 8).tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
-
-
-def test_an_evaluation_asks_for_classes_as_often_as_they_are_held_out(run, monkeypatch):
-    asked = []
-    draw = type(run).imageset
-    monkeypatch.setattr(
-        type(run),
-        "imageset",
-        lambda self, n, label, *rest: asked.append(label) or draw(self, n, label, *rest),
-    )
-    fewgan.evaluate(run, "digits", n=70, metrics=["kid"], progress=False)
-    held = real_images(run, "digits").reference.counts()
-    wanted = torch.tensor(held) * 70 / sum(held)
-    assert (torch.bincount(asked[0]) - wanted).abs().max() < 1
 
 
 def test_classes_that_a_run_has_not_learned_are_named(run, capsys):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from fewgan import data
 from fewgan.benchmark.correspondence import correspondence_figures
@@ -88,9 +87,7 @@ def evaluate(
     began = time.perf_counter()
     real = real_images(run, data)
     places = None if classes is None else _places(run, classes, real.reference.class_names)
-    named = run.class_names and real.reference.class_names
-    labels = in_shares_of(real.reference, n, places) if named else None
-    fake = run.imageset(n, labels, seed, which)
+    fake = run.imageset(n, classes if run.class_names else None, seed, which)
     if places is not None:
         real, fake = _only(run, places, data, real, fake)
     real = replace(real, reference=_at_most(real.reference, n, seed))
@@ -175,28 +172,6 @@ def _shared(images: ImageSet, class_names: tuple[str, ...], name: str) -> ImageS
         )
     places = [images.class_names.index(c) for c in class_names]
     return selection.as_model(images.of_classes(places), places)
-
-
-def in_shares_of(images: ImageSet, n: int, places: Sequence[int] | None = None) -> Tensor:
-    """Labels int64 [n] in the shares that classes have among images, in turn.
-
-    What is asked for must not differ from what it is compared with: a generator has no say in it.
-
-    Args:
-        images: Labelled images.
-        n: How many labels.
-        places: The classes that are asked for; all when left out.
-    """
-    counts = torch.tensor(images.counts(), dtype=torch.double)
-    if places is not None:
-        counts[[i for i in range(len(counts)) if i not in places]] = 0
-    exact = n * counts / counts.sum()
-    each = exact.long()
-    missing = n - int(each.sum())  # those go where most was cut off
-    each[(exact - each).argsort(descending=True, stable=True)[:missing]] += 1
-    labels = torch.arange(len(each)).repeat_interleave(each)
-    turn = torch.cat([(torch.arange(int(c)) + 0.5) / c for c in each])
-    return labels[turn.argsort(stable=True)]
 
 
 def _places(run: Run, classes: Sequence[str | int], named: Sequence[str]) -> list[int]:

@@ -22,9 +22,8 @@ from fewgan.training.folder import RunFolder
 Checkpoint = Literal["best", "last"] | int
 """The best, the last, or one kept on the way: by experiences of a stream, or else by step."""
 
-Asked = str | int | Sequence[str | int] | Tensor | None
-"""A class by name or by its number in the data set; several; None for all; or labels int64 [n] as
-the model counts them."""
+Asked = str | int | Sequence[str | int] | None
+"""A class by name or by its number in the data set; several; or None for all."""
 
 
 class Run:
@@ -110,8 +109,6 @@ class Run:
         """
         if n < 1:
             raise InputError(f"{n} images were asked for: ask for at least 1")
-        if isinstance(label, Tensor):
-            return label
         if label is None:
             return torch.arange(n) % max(1, len(self.class_names))
         asked = [label] if isinstance(label, str | int) else label
@@ -152,7 +149,7 @@ class Run:
         Args:
             n: How many.
             label: A class by name or by its number in the data set; several, or all if None, in
-                equal shares; or the labels themselves, int64 [n] as the model counts.
+                equal shares.
             seed: The same seed gives the same images, whatever the batch size.
             which: The best checkpoint, or the last.
             batch: Images made at once.
