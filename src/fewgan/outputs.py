@@ -13,10 +13,11 @@ from fewgan import data
 from fewgan.data.folder import read_folder
 from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
-from fewgan.files import atomic
+from fewgan.files import atomic, write_json
 from fewgan.networks.translation import Direction
 from fewgan.report.card import write_card
 from fewgan.report.compare import rows_of, write_comparison
+from fewgan.report.filtering import Filter, filtered, levelling
 from fewgan.report.grids import class_grid, grid, picture, save_gif, save_png
 from fewgan.report.page import write_report
 from fewgan.report.terminal import comparison_table
@@ -67,13 +68,56 @@ def save_samples(
     Raises:
         InputError: The output exists, is of another kind, or cannot be written.
     """
-    writers = {".png": _write_grid, ".npz": _write_arrays, "": _write_folder}
-    if out.suffix.lower() not in writers:
+    if out.suffix.lower() not in WRITERS:
         raise InputError(f"--out {out}: give FILE.png, FILE.npz or a folder")
     check_output(out, overwrite)
     images = run.imageset(n, label, seed, which)
-    writers[out.suffix.lower()](run, images, out)
+    WRITERS[out.suffix.lower()](run, images, out)
     return {"images": n, "checkpoint": which, "seed": seed, "out": str(out)}
+
+
+def save_filtered(
+    run: Run,
+    out: Path,
+    each: int,
+    label: str | None = None,
+    level: bool = False,
+    seed: int = 0,
+    which: Checkpoint = "best",
+    overwrite: bool = False,
+    **rules: Any,
+) -> dict[str, Any]:
+    """Draw images of each class that pass the tests, with a manifest beside or among them.
+
+    Args:
+        run: The run.
+        out: FILE.npz, FILE.png or a folder.
+        each: How many of each class; with `level`, at most so many.
+        label: Only this class.
+        level: As many as bring each class level with the largest one of the training images.
+        seed: The same seed gives the same images.
+        which: The checkpoint that draws.
+        overwrite: Replace what stands at `out`.
+        **rules: Fields of `Filter`.
+
+    Raises:
+        InputError: The output cannot be written, or the run cannot be filtered.
+    """
+    if out.suffix.lower() not in WRITERS:
+        raise InputError(f"--out {out}: give FILE.png, FILE.npz or a folder")
+    check_output(out, overwrite)
+    wanted = levelling(run) if level else dict.fromkeys(run.class_names, each)
+    if label is not None:
+        name = run.class_names[run.class_place(label)]
+        wanted = {name: wanted[name]}
+    images, manifest = filtered(run, wanted, rules=Filter(**rules), seed=seed, which=which)
+    place = out / "manifest.json" if not out.suffix else out.with_suffix(".manifest.json")
+    WRITERS[out.suffix.lower()](run, images, out)
+    write_json(place, manifest)
+    short = [n for n, counts in manifest["classes"].items() if counts["kept"] < counts["wanted"]]
+    done = {"images": len(images), "checkpoint": which, "seed": seed, "out": str(out)}
+    done |= {"manifest": str(place)}
+    return done | ({"too few passed of": ", ".join(short)} if short else {})
 
 
 def _write_grid(run: Run, images: ImageSet, out: Path) -> None:
@@ -92,6 +136,10 @@ def _write_folder(run: Run, images: ImageSet, out: Path) -> None:
         name = run.class_names[label] if run.class_names else ""
         safe = "".join(c if c.isalnum() or c in "-_ ." else "_" for c in name).strip(". ")
         save_png(picture(pixels), out / safe / f"{i:06d}.png")
+
+
+WRITERS = {".png": _write_grid, ".npz": _write_arrays, "": _write_folder}
+"""How images are written, by the ending of the output."""
 
 
 def save_interpolation(

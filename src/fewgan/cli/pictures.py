@@ -17,6 +17,9 @@ def sample(
     label: str | None = None,
     seed: int = 0,
     checkpoint: Which = "best",
+    filter_: Annotated[bool, Parameter(name="--filter", negative="")] = False,
+    level: Annotated[bool, Parameter(negative="")] = False,
+    confidence: float = 0.5,
     overwrite: bool = False,
     as_json: Json = False,
 ) -> None:
@@ -31,11 +34,25 @@ def sample(
         label: A class by name or number; all classes in equal shares when left out.
         seed: The same seed gives the same images.
         checkpoint: Which checkpoint draws: best, last, or the step of one that --snapshots kept.
+        filter_: Keep images only that are of their class, real enough and no copies, by the run's
+            training images; --n is then of each class, and a manifest says what was turned away.
+        level: With --filter, as many as bring every class level with the largest one.
+        confidence: With --filter, the least probability of the class that was asked for.
         overwrite: Replace what stands at --out.
         as_json: Print one JSON object instead of tables.
     """
     from fewgan import load, outputs
+    from fewgan.errors import InputError
 
+    if (level or confidence != 0.5) and not filter_:
+        raise InputError("--level and --confidence go with --filter: give that too")
+    if filter_:
+        rules = {"confidence": confidence}
+        kept = outputs.save_filtered(
+            load(run), out, n, label, level, seed, checkpoint, overwrite, **rules
+        )
+        display(kept, as_json)
+        return
     display(outputs.save_samples(load(run), out, n, label, seed, checkpoint, overwrite), as_json)
 
 
