@@ -165,3 +165,27 @@ def test_whatever_is_tried_leaves_all_as_it_was_bit_by_bit():
     for key, moments in states[1]["state"].items():
         assert all(torch.equal(now["state"][key][n], v) for n, v in moments.items())
     assert torch.equal(torch.get_rng_state(), random)
+
+
+@pytest.mark.parametrize("first_order", [False, True])
+def test_tasks_learned_together_are_those_learned_one_by_one(first_order):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.GroupNorm(3, 3), nn.Flatten(), nn.Linear(27, 2))
+    network.double()
+
+    def loss(weights, batch):
+        inside = {name.removeprefix("m."): value for name, value in weights.items()}
+        return torch.func.functional_call(network, inside, batch).square().mean()
+
+    images = torch.randn(4, 3, 6, 1, 5, 5, dtype=torch.double)  # tasks, batches, images
+    one, other = meta(network), meta(network)
+    serial = [
+        one.unrolled(loss, Task(list(task[:2]), task[2]), ALPHA, first_order=first_order)
+        for task in images
+    ]
+    tasks = Task([images[:, 0], images[:, 1]], images[:, 2])
+    together = other.unrolled_together(loss, tasks, ALPHA, first_order=first_order)
+    torch.testing.assert_close(together, torch.stack(serial))
+    assert one.tasks == other.tasks == 4
+    for a, b in zip(one._asked, other._asked, strict=True):
+        torch.testing.assert_close(a, b)
