@@ -7,8 +7,8 @@ another, by its own inner steps; a run of a conditional GAN instead learns each 
 `sequential` does, by as many updates. All share the k images of a class and the judge: a classifier
 of every class of the data. Per class: KID to the drawings that were held out, in the judge's
 features; share of images that the judge finds right; share of near copies of the k. Means over
-classes with 95 % intervals. A panel beside FILE shows, a class a row, some of the k images, some of
-those held out, and what is drawn.
+classes with 95 % intervals. Pictures beside FILE: a panel with a class a row (some of the k images,
+some of those held out, what is drawn), and the first class at length.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from fewgan.report.grids import grid, save_png
 DRAWN = 64  # images of each class
 SHOWN = 4  # of each kind, in the panel
 ROWS = 8  # classes in the panel
+LONG = 16  # images in a row of the picture of one class
 
 
 def adapted(run: fewgan.Run, name: str, out: Path, given: argparse.Namespace) -> fewgan.Run:
@@ -45,8 +46,8 @@ def adapted(run: fewgan.Run, name: str, out: Path, given: argparse.Namespace) ->
 
 def judged(
     run: fewgan.Run, name: str, real: ImageSet, judge: Extractor
-) -> tuple[dict[str, float], torch.Tensor]:
-    """Figures of one class, and its row of the panel."""
+) -> tuple[dict[str, float], torch.Tensor, torch.Tensor]:
+    """Figures of one class, its row of the panel, and all of it at length."""
     label = name if run.class_names else None
     made = run.imageset(DRAWN, label=label, which="last").images
     division = run.folder.read_splits()
@@ -61,7 +62,14 @@ def judged(
         "copies": copies.copies,
     }
     row = torch.cat([support[:SHOWN], held[:SHOWN], made[: 2 * SHOWN]])
-    return figures, row
+    return figures, row, at_length(support, held, made)
+
+
+def at_length(support: torch.Tensor, held: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+    """Rows of 16: the k images, those held out, and two rows of what is drawn."""
+    rows = [support[:LONG], held[:LONG], made[:LONG], made[LONG : 2 * LONG]]
+    blank = torch.full_like(made[:1], 255)
+    return torch.cat([x for row in rows for x in (row, blank.expand(LONG - len(row), -1, -1, -1))])
 
 
 def main() -> None:
@@ -77,7 +85,7 @@ def main() -> None:
     first = fewgan.load(given.runs[0])
     real = fewgan.datasets.load(given.data, size=first.spec.size)
     judge = get_extractor("in-domain", data=real, test=real)
-    found, panels = {}, {}
+    found, panels, long = {}, {}, {}
     for path in given.runs:
         run = fewgan.load(path)
         novel = run.folder.read_splits().classes["novel"][: given.classes]
@@ -86,9 +94,10 @@ def main() -> None:
             name = real.class_names[index]
             with tempfile.TemporaryDirectory() as place:
                 learned = adapted(run, name, Path(place) / "run", given)
-                figures, row = judged(learned, name, real, judge)
+                figures, row, whole = judged(learned, name, real, judge)
             each.append({"class": name, **figures})
             rows.append(row)
+            long.setdefault(path.name, whole)
         means = {}
         for figure in ("kid", "accuracy", "copies"):
             of = estimate([line[figure] for line in each])
@@ -99,8 +108,11 @@ def main() -> None:
     card = {"data": given.data, "shots": given.shots, "steps": given.steps, "seed": given.seed}
     card |= {"drawn": DRAWN, "judge": judge.notes, "classes": given.classes}
     write_json(given.out, {"card": card, "runs": found})
+    told = ["shots", "held out", "drawn", ""]
     for name, images in panels.items():
         save_png(grid(images, 4 * SHOWN), given.out.with_name(f"{given.out.stem}-{name}.png"))
+        one = grid(long[name], LONG, row_labels=told)
+        save_png(one, given.out.with_name(f"{given.out.stem}-{name}-one.png"))
 
 
 if __name__ == "__main__":

@@ -76,3 +76,25 @@ def test_a_method_names_its_own_source_which_is_trained_on_each_data_set(write, 
     for record in (shown, few):
         figure = record["checkpoints"]["last"]["figures"][0]
         assert set(figure["per_class"]) == {"7", "8"}
+
+
+def test_a_protocol_asks_whether_the_images_help(write, tmp_path, capsys):
+    path = write(
+        methods=["acgan"],
+        data=["digits"],
+        shots=[5],
+        images=16,
+        n=40,
+        metrics=["kid"],
+        uplift={"seeds": 2, "updates": 2},
+        settings={"size": 16, "width": 4, "batch_size": 8, "check_images": 40},
+    )
+    out = tmp_path / "out"
+    assert benchmark(path, out) == 0
+    assert "Uplift" in capsys.readouterr().out
+    record = read_json(out / "acgan" / "digits" / "5" / "0" / "cell.json")
+    figures = {f["name"]: f for f in record["checkpoints"]["best"]["figures"]}
+    told = read_json(out / "acgan" / "digits" / "5" / "0" / "uplift.json")
+    assert figures["uplift"]["value"] == told["gains"]["generated over real"]["mean"]
+    assert figures["uplift"]["card"]["note"] == told["verdict"]
+    assert {"classic_uplift", "uplift_over_classic"} < figures.keys()

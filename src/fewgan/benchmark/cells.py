@@ -15,6 +15,7 @@ import torch
 from fewgan import __version__, api
 from fewgan.benchmark.evaluation import evaluate
 from fewgan.benchmark.plan import Cell
+from fewgan.benchmark.uplift import uplift, uplift_figures
 from fewgan.errors import FewganError, InputError
 from fewgan.files import read_json, write_json
 from fewgan.report.card import write_card
@@ -126,10 +127,15 @@ def _measure(cell: Cell) -> dict[str, Any]:
     for which in ("best", "last"):
         run.sampler(which)
     options = {**cell.measure, "progress": False}
+    asked = options.pop("uplift", None)
     found = {}
     if run.about["best"]["step"] != run.about["last"]["step"]:
         found["last"] = evaluate(run, cell.config.data, which="last", **options)
     found["best"] = evaluate(run, cell.config.data, which="best", **options)
+    if asked is not None:  # of the checkpoint that samples are drawn from
+        answer = uplift(run, cell.config.data, progress=False, **asked)
+        figures = [figure.model_dump(mode="json") for figure in uplift_figures(answer)]
+        found["best"]["figures"] += figures
     found.setdefault("last", {**found["best"], "checkpoint": "last"})
     write_card(RunView.read(cell.folder))  # which now has figures to show
     return found

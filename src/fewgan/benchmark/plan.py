@@ -152,6 +152,8 @@ def _cells(protocol: Protocol, out: Path, lenders: Mapping[Path, Lender]) -> Ite
             "extractor": about.extractor,
             "weights": str(about.weights.resolve()) if about.weights else None,
         }
+        if protocol.uplift is not None:
+            measure["uplift"] = protocol.uplift
         if about.classes:
             measure["classes"] = list(about.classes)
         folder = out / label / _folder_name(data) / str(shots) / str(seed)

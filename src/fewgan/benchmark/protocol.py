@@ -112,6 +112,9 @@ class Protocol(Strict):
     """Images generated for the figures, and at most of real ones."""
     metrics: tuple[str, ...] = ("fid", "kid", "intra_fid", "is", "prdc", "accuracy")
     """What is measured; `cas` takes longer."""
+    uplift: dict[str, Any] | None = None
+    """Ask too whether a run's images help a classifier: what `fewgan uplift` is to be told, such as
+    {seeds: 3, updates: 600}."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Settings of `fewgan train` that all cells share."""
 

@@ -29,6 +29,7 @@ from fewgan.metrics.accuracy import Accuracy, accuracy
 from fewgan.metrics.augment import AUGMENTS
 from fewgan.metrics.extractors.base import Progress, seeded
 from fewgan.metrics.progress import progress_bars
+from fewgan.metrics.suite import Card, Figure
 from fewgan.networks.wide_resnet import wide_resnet
 from fewgan.training.run import Checkpoint, Run
 
@@ -137,7 +138,8 @@ def uplift(
         "checkpoint": which,
         "shown": counts,
         "generator_saw": len(real.train),
-        "tested_on": f"{len(real.reference)} images of {real.reference.name}, held out",
+        "tested": len(real.reference),
+        "tested_on": f"{real.reference.name}, held out",
         "generated": _pool_size(settings),
         "seeds": seeds,
         "interval": "95 %, Student's, of paired differences over seeds",
@@ -276,6 +278,40 @@ def _result(found: Mapping[str, Sequence[Accuracy]], class_names: Sequence[str])
         "gains": {name: _written(value) for name, value in gains.items()},
         "verdict": verdict(alone, beyond, classic),
     }
+
+
+def uplift_figures(result: Mapping[str, Any]) -> list[Figure]:
+    """What `uplift` found, as figures of a table: gains in points, paired over classifiers."""
+    told = result["card"]
+    card = Card(
+        metric="uplift",
+        extractor=told["classifier"],
+        about=f"{told['updates']} updates of {told['batch']}, {told['share']:.0%} generated",
+        dim=0,
+        n_fake=told["generated"],
+        n_real=told["tested"],
+        reference=told["tested_on"],
+        train=f"{told['generator_saw']} images",
+        seed=0,
+        k=0,
+    )
+    names = ("uplift", "classic_uplift", "uplift_over_classic")
+    spread = {"spread_is": "half of the 95 % interval over classifiers"}
+    figures = [
+        Figure(
+            name=name,
+            value=found["mean"],
+            spread=found["half"],
+            better="higher",
+            card=card,
+            **spread,
+        )
+        for name, found in zip(names, result["gains"].values(), strict=True)
+    ]
+    figures[0] = figures[0].model_copy(
+        update={"card": card.model_copy(update={"note": result["verdict"]})}
+    )
+    return figures
 
 
 def gain(with_: Sequence[float], without: Sequence[float]) -> Estimate:
