@@ -132,9 +132,7 @@ class Generator(Mixed):
         _check_classes(settings.labels != "none", spec)
         self.latent_dim = settings.latent_dim
         self.classes = 0 if settings.labels == "none" else spec.classes
-        self.labels = LabelInjection(
-            settings.labels, spec.classes, settings.norm, settings.latent_dim
-        )
+        self.labels = LabelInjection(settings.labels, spec.classes, settings.norm)
         self.trunk = trunk_for(settings, spec.size).generator(
             settings.latent_dim + self.labels.extra_dim,
             spec.channels,
@@ -151,7 +149,7 @@ class Generator(Mixed):
     def forward(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Images [N,C,S,S] in [-1, 1] for latents z [N,D] and classes y int64 [N]."""
         with self.arithmetic(z):
-            return self.trunk(self.labels.join(z, y), self.labels.told(z, y)).to(z.dtype)
+            return self.trunk(self.labels.join(z, y), y).to(z.dtype)
 
 
 class Discriminator(Mixed):

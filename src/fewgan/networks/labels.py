@@ -1,26 +1,24 @@
 """How a class label enters a generator, as pieces that fit any trunk.
 
-Five ways, the names being the values of the setting `labels`:
+Four ways, the names being the values of the setting `labels`:
 
 - `none`: it does not; the generator is unconditional.
 - `concat`: a one-hot vector joins the latent (Mirza & Osindero 2014).
 - `embedding`: a learned vector for the class joins the latent.
 - `norm`: every normalisation layer has a scale and a shift per class, which is conditional batch
   norm (de Vries et al. 2017) or conditional instance norm (Dumoulin et al. 2017).
-- `skip-z`: the same, where the latent adds to scale and shift of every layer (BigGAN, Brock et al.
-  2019), so that it need not pass through all layers before.
 
 A label can fade in while training (`fade`): at share t of its strength, what a class adds is
 (1 - t) of the mean over classes and t of its own.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Labels = Literal["none", "concat", "embedding", "norm", "skip-z"]
+Labels = Literal["none", "concat", "embedding", "norm"]
 Norm = Literal["batch", "instance"]
 
 
@@ -98,72 +96,27 @@ class LabelNorm(Faded):
         return f"{self.norm}, channels={self.scale.shape[1]}, classes={self.classes}"
 
 
-class Told(NamedTuple):
-    """What a layer is told of the samples: their latents [N,D] and their classes int64 [N]."""
-
-    z: Tensor
-    y: Tensor
-
-
-class SkipZ(LabelNorm):
-    """The same, where the latent adds to scale and shift.
-
-    Args:
-        channels: Number of channels C.
-        norm: `batch` or `instance`.
-        classes: Number of rows of scale and shift.
-        latent_dim: Length D of the latent.
-    """
-
-    def __init__(self, channels: int, norm: Norm, classes: int, latent_dim: int) -> None:
-        super().__init__(channels, norm, classes)
-        self.of_latent = nn.Linear(latent_dim, 2 * channels, bias=False)
-
-    def forward(self, h: Tensor, told: Any) -> Tensor:
-        """Normalise h [N,C,H,W] for latents and classes."""
-        rows = torch.cat([self.scale, self.shift], 1)
-        both = (self.of_class(rows, told.y) + self.of_latent(told.z)).to(h.dtype)
-        scale, shift = both[:, :, None, None].chunk(2, 1)
-        return torch.addcmul(shift, self._normalise(h), scale)
-
-
 class LabelInjection(Faded):
     """A label's way into a generator: what joins the latent, and which norms the trunk uses.
 
     Args:
-        labels: One of `none`, `concat`, `embedding`, `norm`, `skip-z`.
+        labels: One of `none`, `concat`, `embedding`, `norm`.
         classes: Number of classes.
         norm: Statistics of the trunk's normalisation layers.
-        latent_dim: Length of the latent, for `skip-z`.
         embedding_dim: Length of the learned vector of a class for `embedding`.
     """
 
     def __init__(
-        self,
-        labels: Labels,
-        classes: int,
-        norm: Norm = "batch",
-        latent_dim: int = 0,
-        embedding_dim: int = 64,
+        self, labels: Labels, classes: int, norm: Norm = "batch", embedding_dim: int = 64
     ) -> None:
         super().__init__()
         self.labels, self.classes, self.norm = labels, classes, norm
-        self.latent_dim = latent_dim
         self.extra_dim = {"concat": classes, "embedding": embedding_dim}.get(labels, 0)
         self.embedding = nn.Embedding(classes, embedding_dim) if labels == "embedding" else None
 
     def make_norm(self, channels: int) -> LabelNorm:
         """Make a normalisation layer for the trunk."""
-        if self.labels == "skip-z":
-            return SkipZ(channels, self.norm, self.classes, self.latent_dim)
         return LabelNorm(channels, self.norm, self.classes if self.labels == "norm" else 1)
-
-    def told(self, z: Tensor, y: Tensor | None) -> Any:
-        """What the trunk's normalisation layers are told: classes, or latents too."""
-        if self.labels != "skip-z":
-            return y
-        assert y is not None, "a conditional generator needs labels"
-        return Told(z, y)
 
     def join(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Latent z [N,D] with what the label adds: [N, D + extra_dim]."""
