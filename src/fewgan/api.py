@@ -72,6 +72,7 @@ def train(
     source = selection.load_source(config)
     division = selection.choose(config, source)
     images = selection.training_images(source, division).to(engine.device)
+    more = selection.unlabelled_images(config, source, division)
     with _seeded(config.seed):
         model = build(kind, config, images, engine)
         # Processors differ: one process chooses for all of them, and for every resume.
@@ -83,7 +84,7 @@ def train(
             described = describe(model, config, images, division) | {"precision": precision}
             RunFolder.create(path, config, described, division)
         engine.wait()
-        return _fit(RunFolder(path), config, model, images, engine, progress, division)
+        return _fit(RunFolder(path), config, model, images, engine, progress, division, more)
 
 
 def adapt(
@@ -182,12 +183,13 @@ def resume(path: str | Path, *, progress: bool = True) -> Run:
     source = selection.load_source(config)
     division = folder.read_splits()
     images = selection.training_images(source, division).to(engine.device)
+    more = selection.unlabelled_images(config, source, division)
     with _seeded(config.seed):
         model = build(kind, config, images, engine)
         set_precision(model, described.get("precision", "fp32"))
         if not folder.last.exists():
             _begin_with(model, config)
-        return _fit(folder, config, model, images, engine, progress, division)
+        return _fit(folder, config, model, images, engine, progress, division, more)
 
 
 def load(path: str | Path) -> Run:
@@ -235,6 +237,8 @@ def make_config(kind: type[Method], values: dict[str, Any]) -> RunConfig:
     if kind.adapts and not rest.get("source"):
         raise InputError(f"{kind.name} goes on from a run: fewgan adapt RUN {kind.name}")
     _check_stream(kind, rest)
+    if rest.get("unlabelled") is not None and not kind.unlabelled:
+        raise InputError(f"{kind.name} learns from labelled images only: leave out --unlabelled")
     if rest.get("steps") is None and rest.get("minutes") is None:
         rest["steps"] = kind.steps
     fixed: dict[str, Any] = {"fewgan": __version__, "method": kind.name}
@@ -350,12 +354,14 @@ def _fit(
     engine: Engine,
     progress: bool,
     division: Division,
+    unlabelled: ImageSet | None,
 ) -> Run:
     lock = folder.lock() if engine.main else contextlib.nullcontext()
     listeners = _listeners(folder, config, images, progress) if engine.main else []
     with lock:
         stream = selection.stream(division)
-        trainer = Trainer(folder, config, method, images, engine, listeners, stream)
+        more = unlabelled.to(engine.device) if unlabelled else None
+        trainer = Trainer(folder, config, method, images, engine, listeners, stream, more)
         trainer.load()
         if config.source and engine.main and not trainer.step:  # what it drew before
             before = Pictures(folder.samples, images.class_names)

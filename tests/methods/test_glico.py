@@ -195,3 +195,60 @@ def test_images_are_shown_as_they_are():
     assert torch.equal(x, to_float(feed.images.images[index]))
     assert torch.equal(y, feed.images.labels[index])
     assert feed.seen == 4
+
+
+# --- images without labels ------------------------------------------------------------------------
+
+
+def test_images_without_labels_are_only_drawn_again():
+    images, more = make_blobs(30, 3), make_blobs(6, 2, seed=3)
+    method, _ = begun(images)
+    feed = Feed(images, 8, torch.Generator().manual_seed(0), unlabelled=more)
+    before = method.sampler.table.weight.detach().clone()
+    terms = method.step(feed)
+    assert "g/unlabelled" in terms
+    moved = (method.sampler.table.weight != before).any(1).nonzero().flatten()
+    assert {30, 31, 32, 33, 34, 35} <= set(moved.tolist())
+    assert int(method.sampler.count.sum()) == 30  # nothing is drawn between them
+    x, place = feed.indexed_unlabelled()
+    assert torch.equal(x, to_float(more.images[place - 30]))
+
+
+def test_images_without_labels_are_others_than_those_shown_or_held_out(tmp_path):
+    own = {"width": 4, "latent_dim": 8, "noise_dim": 4, "slots": 200, "size": 16, "batch_size": 8}
+    quick = {"check_images": 40, "progress": False, "log_every": 1}
+    options = {"shots": 4, "unlabelled": 6, "steps": 3, **own, **quick}
+    run = fewgan.train("glico", "digits", out=tmp_path / "a", **options)
+    division = run.folder.read_splits()
+    shown, more = (set(division.indices(part).tolist()) for part in ("train", "unlabelled"))
+    assert (len(shown), len(more)) == (40, 60)
+    assert not shown & more
+    with interrupted(2), pytest.raises(fewgan.training.loop.Interrupted):
+        fewgan.train("glico", "digits", out=tmp_path / "b", **options)
+    cut = fewgan.resume(tmp_path / "b", progress=False)
+    assert torch.equal(run.sample(6, which="last"), cut.sample(6, which="last"))
+
+
+def test_a_transductive_run_says_so_on_every_card(tmp_path):
+    own = {"width": 4, "latent_dim": 8, "noise_dim": 4, "slots": 500, "size": 16, "batch_size": 8}
+    quick = {"check_images": 40, "progress": False, "steps": 1}
+    run = fewgan.train("glico", "digits", out=tmp_path, shots=4, unlabelled="test", **own, **quick)
+    scores = fewgan.evaluate(run, "digits", n=40, metrics=["kid"], progress=False)
+    assert "shown in training without labels" in scores["figures"][0]["card"]["reference"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("acgan --data digits --shots 4 --unlabelled 3", "learns from labelled images only"),
+        ("glico --data digits --unlabelled 3", "give --shots too"),
+        ("glico --data {folder} --shots 4 --unlabelled test", "has no test images"),
+        ("glico --data digits --shots 4 --unlabelled 9 --slots 50", "--slots 130"),
+    ],
+)
+def test_images_without_labels_that_cannot_be_had_are_refused(
+    words, said, blob_folder, tmp_path, capsys
+):
+    words = words.format(folder=blob_folder)
+    assert main(f"train {words} --size 16 --width 4 --out {tmp_path / 'r'}".split()) == 2
+    assert said in capsys.readouterr().err

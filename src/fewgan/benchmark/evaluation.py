@@ -116,8 +116,16 @@ def evaluate(
     about = run.about[which]
     for figure in result["figures"]:
         figure["card"] |= {"steps": about["step"], "images_seen": about["images"]}
+        figure["card"]["reference"] = _how_held(run, figure["card"]["reference"])
     write_json(run.path / "evaluation.json", result)
     return result
+
+
+def _how_held(run: Run, reference: str) -> str:
+    """What a card says of the real images: of a transductive run they were no strangers."""
+    if run.folder.read_config().unlabelled == "test":
+        return reference.replace("held out", "shown in training without labels")
+    return reference
 
 
 def real_images(run: Run, name: str) -> RealImages:

@@ -147,6 +147,8 @@ def uplift(
         **settings.__dict__,
         "seconds": round(time.perf_counter() - began, 1),
     }
+    if run.folder.read_config().unlabelled == "test":
+        card["tested_on"] += " from classifiers, but the generator saw them without labels"
     if len(shown) < len(real.train):
         card["note"] = "the generator was trained on more real images than the classifiers"
     result["card"] = card

@@ -73,6 +73,7 @@ class Feed:
         prior: Labels of fakes are `uniform` over the classes that have images here, or follow
             their shares in the `data`.
         balance: Draw the class of each real image first, all alike, and then an image of it.
+        unlabelled: More images, whose labels nobody tells.
         rank: Number of this process.
         world: Number of processes.
     """
@@ -87,6 +88,7 @@ class Feed:
         warp: float = 0.0,
         prior: Prior = "uniform",
         balance: bool = False,
+        unlabelled: ImageSet | None = None,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -99,6 +101,8 @@ class Feed:
         """Classes that have images here, int64, ascending."""
         self._prior = counts if prior == "data" else (counts > 0).float()
         self._all = Epochs(torch.arange(len(images)), generator)
+        self.unlabelled = unlabelled
+        self._without = Epochs(torch.arange(len(unlabelled or ())), generator)
         self._balance = balance and len(self.classes) > 1
         self._of: dict[int, Epochs] = {}
         self._sorted: Tensor | None = None
@@ -146,6 +150,12 @@ class Feed:
         self.seen += self.batch_size
         index = self._mine(self._next(self._all), move=False).to(self.device)
         return to_float(self.images.images[index]), self.images.labels[index], index
+
+    def indexed_unlabelled(self) -> tuple[Tensor, Tensor]:
+        """Next images [N,C,H,W] without labels as they are, and their places behind all others."""
+        assert self.unlabelled is not None, "there are none"
+        index = self._mine(self._next(self._without), move=False).to(self.device)
+        return to_float(self.unlabelled.images[index]), len(self.images) + index
 
     def _next(self, epochs: Epochs) -> Tensor:
         return epochs.next(self.batch_size)
@@ -198,6 +208,9 @@ class Feed:
             "epoch": before,
             "place": torch.tensor([*place, self.seen]),
         }
+        if self.unlabelled is not None:
+            before, place = self._without.state()
+            state |= {"epoch_without": before, "place_without": torch.tensor(place)}
         for label, epochs in self._of.items():
             before, place = epochs.state()
             state |= {f"epoch.{label}": before, f"place.{label}": torch.tensor(place)}
@@ -207,6 +220,8 @@ class Feed:
         """Go back to the place that `state_dict` described."""
         *place, self.seen = state["place"].tolist()
         self._all.restore(state["epoch"], *place)
+        if self.unlabelled is not None:
+            self._without.restore(state["epoch_without"], *state["place_without"].tolist())
         for label in [int(name[6:]) for name in state if name.startswith("place.")]:
             self._of[label] = self._epochs_of(label)
             self._of[label].restore(state[f"epoch.{label}"], *state[f"place.{label}"].tolist())

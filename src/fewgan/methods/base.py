@@ -75,6 +75,8 @@ class Method(nn.Module):
     compared: ClassVar[bool] = True
     """Whether checks compete, by KID against the training images; else the latest is the best, as
     where these are so few that copies of them would win."""
+    unlabelled: ClassVar[bool] = False
+    """Whether it learns from images without labels too (`Feed.unlabelled`)."""
     steps: ClassVar[int] = 16000
     """Updates of the generator when neither steps nor minutes are given."""
     optimizers: dict[str, torch.optim.Optimizer]

@@ -182,6 +182,7 @@ class GLICO(Method):
     name = "glico"
     Settings = GLICOSettings
     settings: GLICOSettings
+    unlabelled = True
     compared = False
     steps = 8000
 
@@ -224,17 +225,28 @@ class GLICO(Method):
             )
 
     def begin(self, feed: Feed, averaged: nn.Module) -> None:
-        """Note which images are of which class."""
+        """Note which images are of which class.
+
+        Raises:
+            InputError: With images without labels there are more than latents.
+        """
+        if feed.unlabelled is not None:
+            every = len(feed.images) + len(feed.unlabelled)
+            if every > self.settings.slots:
+                raise InputError(f"{every} images need as many latents: give --slots {every}")
         for sampler in (self.between, averaged):
             sampler.remember(feed.images)  # type: ignore[operator]
 
     def step(self, feed: Feed) -> Terms:
         """Draw a batch of the images again, and learn from what differs."""
         x, y, index = feed.indexed()
-        # The norm is a constant: what would change it is taken out by normalising.
-        z = self.between.table(index)
-        made = self.between.draw(z / z.norm(dim=1, keepdim=True).detach(), self._noise(feed))
+        made = self._drawn(index, feed)
         terms = {"pixels": F.l1_loss(made, x), "perceptual": self._perceptual(x, made)}
+        if feed.unlabelled is not None:
+            others, place = feed.indexed_unlabelled()
+            again, index = self._drawn(place, feed), torch.cat([index, place])
+            loss = F.l1_loss(again, others) + self._perceptual(others, again)
+            terms["unlabelled"] = loss
         if self.namer is not None and self.settings.classify:
             terms["classes"] = self.settings.classify * F.cross_entropy(self.namer(made), y)
         for optimizer in self.optimizers.values():
@@ -245,8 +257,11 @@ class GLICO(Method):
         self.between.normalise(index)
         return {f"g/{name}": term.detach() for name, term in terms.items()}
 
-    def _noise(self, feed: Feed) -> Tensor:
-        return feed.normal(self.settings.noise_dim)
+    def _drawn(self, index: Tensor, feed: Feed) -> Tensor:
+        z = self.between.table(index)
+        # The norm is a constant: what would change it is taken out by normalising.
+        content = z / z.norm(dim=1, keepdim=True).detach()
+        return self.between.draw(content, feed.normal(self.settings.noise_dim))
 
     def _perceptual(self, x: Tensor, made: Tensor) -> Tensor:
         """Sum over taps of the mean difference, a scalar."""

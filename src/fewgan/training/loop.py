@@ -61,6 +61,7 @@ class Trainer:
         engine: Device and processes.
         listeners: Who watches; only the main process should have any.
         stream: Classes of each experience, in order; nothing: all images are one experience.
+        unlabelled: More images, on the engine's device, for a method that needs no labels.
 
     Of a stream, an experience after another is trained for the steps of the configuration, and
     nothing in here holds images of another than the present one but `stream` itself.
@@ -75,7 +76,9 @@ class Trainer:
         engine: Engine,
         listeners: Sequence[Listener] = (),
         stream: Sequence[Sequence[int]] = (),
+        unlabelled: ImageSet | None = None,
     ) -> None:
+        self.unlabelled = unlabelled
         self.folder, self.config, self.method = folder, config, method
         self.engine, self.listeners = engine, listeners
         whole = method.together or not stream
@@ -107,6 +110,7 @@ class Trainer:
             warp=config.warp,
             prior=config.label_prior,
             balance=config.class_balance,
+            unlabelled=self.unlabelled,
             rank=self.engine.rank,
             world=self.engine.world,
         )

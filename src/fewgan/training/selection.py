@@ -66,11 +66,19 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
         places = few.nonzero().flatten()
         drawn = splits.shots(labels[places], settings.shots, generator, source.class_names)
         shown = torch.cat([places[drawn], (~few).nonzero().flatten()]).sort().values
+        rest = torch.ones(len(kept), dtype=torch.bool)
+        rest[shown] = False
+        if isinstance(settings.unlabelled, int):
+            others = rest.nonzero().flatten()
+            names, count = source.class_names, settings.unlabelled
+            more = others[splits.shots(labels[others], count, generator, names)]
+            parts["unlabelled"] = kept[more]
+            rest[more] = False
         if "holdout" in parts:  # of few images all others can be held out
-            rest = torch.ones(len(kept), dtype=torch.bool)
-            rest[shown] = False
             parts["holdout"] = torch.cat([parts["holdout"], kept[rest]]).sort().values
         kept = kept[shown]
+    elif isinstance(settings.unlabelled, int):
+        raise InputError("--unlabelled takes images that --shots leaves over: give --shots too")
     if len(kept) < 2:
         raise InputError(
             f"{settings.data} leaves {len(kept)} image to train on and 2 are the least: "
@@ -109,6 +117,24 @@ def training_images(source: ImageSet, division: Division) -> ImageSet:
         source if whole and source.digest == division.digest else division.take(source, "train")
     )
     return as_model(images, list(division.classes["model"]))
+
+
+def unlabelled_images(settings: RunConfig, source: ImageSet, division: Division) -> ImageSet | None:
+    """The images that are shown without their labels, if there are any; labels are -1.
+
+    Raises:
+        InputError: Test images were asked for, and the data have none.
+    """
+    if settings.unlabelled is None:
+        return None
+    if settings.unlabelled == "test":
+        if not data.has_test_split(settings.data):
+            raise InputError(f"{settings.data} has no test images: give --unlabelled a number")
+        images = data.load(settings.data, "test", size=settings.size, channels=settings.channels)
+        images = images.of_classes(division.classes["model"])
+    else:
+        images = division.take(source, "unlabelled")
+    return replace(images, labels=torch.full_like(images.labels, -1), class_names=())
 
 
 def stream(division: Division) -> list[list[int]]:

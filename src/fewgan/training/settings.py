@@ -32,6 +32,9 @@ class RunSettings(BaseModel):
     """How many classes come later, drawn with the seed."""
     shots: int | None = Field(None, ge=1)
     """Only this many images of each class, drawn with the seed."""
+    unlabelled: int | Literal["test"] | None = None
+    """With --shots, so many more images of each class, whose labels are not told; or the test
+    images themselves (transductive); for methods that learn from such images."""
     holdout: float = Field(0.2, ge=0, lt=1)
     """Share of each class held out for evaluation, where the data have no test split themselves;
     with shots, all that is not shown."""
