@@ -9,8 +9,9 @@ import torch
 import fewgan
 from conftest import make_blobs
 from fewgan.benchmark import uplift as module
+from fewgan.benchmark.classifiers import WAYS, Plan, Way, _batches, score, train
 from fewgan.benchmark.estimates import estimate
-from fewgan.benchmark.uplift import WAYS, Plan, Way, _batches, gain, score, train, verdict
+from fewgan.benchmark.uplift import gain, verdict
 from fewgan.cli import main
 from fewgan.errors import InputError
 from fewgan.files import read_json

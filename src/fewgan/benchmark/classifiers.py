@@ -1,0 +1,129 @@
+"""Classifiers that are trained alike but for what they are shown.
+
+Ways of training that share a seed begin with the same weights and draw the same real images in the
+same places, so that a difference between two of them is what the way makes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fewgan.data import splits
+from fewgan.data.imageset import ImageSet, to_float
+from fewgan.metrics.accuracy import Accuracy, accuracy
+from fewgan.metrics.augment import AUGMENTS
+from fewgan.metrics.extractors.base import seeded
+from fewgan.networks.wide_resnet import wide_resnet
+
+Mix = Literal["sample", "batch"]
+CLASSIC = "flip-crop"  # of the classic ways the one that goes beside generated images
+BOTH = f"generated+{CLASSIC}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How every classifier is trained.
+
+    Attributes:
+        classifier: Its name, such as `wrn-10-1`.
+        updates: Steps of the optimiser, the same for every way.
+        batch: Images a step.
+        rate: Highest learning rate, of SGD with Nesterov's momentum 0.9; it falls as a cosine.
+        weight_decay: Of all weights.
+        share: How much of what is shown is generated, in (0, 1].
+        mix: Draw each image's kind by itself (`sample`), or that of a whole batch (`batch`).
+        begin: Share of the updates after which generated images come in.
+    """
+
+    classifier: str = "wrn-10-1"
+    updates: int = 600
+    batch: int = 64
+    rate: float = 0.1
+    weight_decay: float = 5e-4
+    share: float = 0.5
+    mix: Mix = "sample"
+    begin: float = 0.0
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of training: how what is shown is augmented, and whether some of it is generated."""
+
+    augment: str | None = None
+    generated: bool = False
+
+
+WAYS: dict[str, Way] = {
+    "real": Way(),
+    **{name: Way(name) for name in AUGMENTS},
+    "generated": Way(generated=True),
+    BOTH: Way(CLASSIC, generated=True),
+}
+"""Ways by name: real images alone, with a classic augmentation, with generated ones, with both."""
+
+
+def train(shown: ImageSet, pool: ImageSet, way: Way, plan: Plan, seed: int) -> torch.nn.Module:
+    """Train a classifier one way.
+
+    Args:
+        shown: Labelled real images.
+        pool: Generated images with the labels that were asked for.
+        way: What it is shown.
+        plan: How it is trained.
+        seed: Of its initial weights, which all ways share, and of what is drawn.
+    """
+    channels, classes = shown.channels, len(shown.class_names)
+    network = seeded(lambda: wide_resnet(plan.classifier, channels, classes), seed).train()
+    optimizer = torch.optim.SGD(
+        network.parameters(), plan.rate, 0.9, weight_decay=plan.weight_decay, nesterov=True
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, plan.updates)
+    for x, y in _batches(shown, pool, way, plan, seed):
+        loss = F.cross_entropy(network(to_float(x)), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return network.eval()
+
+
+def _batches(
+    shown: ImageSet, pool: ImageSet, way: Way, plan: Plan, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Bytes and labels of every update; each class is as likely as any other."""
+    generator = torch.Generator().manual_seed(seed)
+    real, made = (_by_class(images) for images in (shown, pool))
+    for step in range(plan.updates):
+        y = torch.randint(len(shown.class_names), (plan.batch,), generator=generator)
+        kind = torch.rand(plan.batch if plan.mix == "sample" else 1, generator=generator)
+        place = torch.rand(plan.batch, generator=generator)
+        x = shown.images[_at(real, y, place)]
+        if way.generated and step >= plan.begin * plan.updates:
+            drawn = pool.images[_at(made, y, place)]
+            x = torch.where((kind < plan.share)[:, None, None, None], drawn, x)
+        if way.augment:
+            x = AUGMENTS[way.augment](x, shown.flip, generator)
+        yield x, y
+
+
+def _by_class(images: ImageSet) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices sorted by class, where each class begins, and how many it has."""
+    groups = splits.by_class(images.labels, len(images.class_names))
+    counts = torch.tensor([len(group) for group in groups])
+    return torch.cat(groups), counts.cumsum(0) - counts, counts
+
+
+def _at(sorted_: tuple[Tensor, Tensor, Tensor], y: Tensor, place: Tensor) -> Tensor:
+    order, start, count = sorted_
+    return order[start[y] + (place * count[y]).long().clamp(max=count[y] - 1)]
+
+
+@torch.inference_mode()
+def score(network: torch.nn.Module, test: ImageSet) -> Accuracy:
+    """Accuracy, and recall of each class, on real images that nothing was trained on."""
+    logits = torch.cat([network(to_float(part)) for part in test.images.split(500)])
+    return accuracy(logits, test.labels)
