@@ -105,31 +105,10 @@ def test_replay_mixes_present_images_with_what_is_recalled():
 
 
 @pytest.mark.parametrize(
-    ("balance", "shares"),
-    [("class", [1, 1, 1, 0]), ("task", [0.5, 0.5, 1, 0]), ("beside", [1, 1, 0, 0])],
+    ("balance", "shares"), [("class", [1, 1, 1, 0]), ("task", [0.5, 0.5, 1, 0])]
 )
 def test_shares_of_classes_and_of_tasks(balance, shares):
     assert learned("mergan-jtr", balance=balance)._shares().tolist() == shares
-
-
-@pytest.mark.parametrize("name", ["mergan-jtr", "jtr+ra"])
-def test_replays_beside_a_batch_take_no_real_image_away(name):
-    strategy, feed = learned(name, balance="beside"), feed_of(2, batch=50)
-    fed = strategy.feed(feed)
-    images, labels = fed.batch()
-    assert labels[:50].tolist() == [2] * 50
-    assert set(labels[50:].tolist()) == {0, 1}
-    plain = feed_of(2, batch=50).batch()[0]
-    assert torch.equal(images[:50], plain)
-    assert images.shape[0] == 100
-    asked = fed.labels()
-    assert asked[:50].tolist() == [2] * 50
-    assert set(asked[50:].tolist()) == {0, 1}
-    assert fed.normal(8).shape == (100, 8)
-    assert fed.uniform(3).shape == (100, 3)
-    assert fed.local_batch_size == 100
-    assert feed.seen == 50  # real images, and not replays
-    assert all(value.isfinite() for value in strategy.step(feed_of(2)).values())
 
 
 def test_replayed_images_are_the_teachers():

@@ -17,10 +17,9 @@ from fewgan.methods.mergan_ra import MerganRA, MerganRASettings
 class JTRRASettings(MerganJTRSettings, MerganRASettings):
     """Settings of `jtr+ra`: those of replay, and those of alignment."""
 
-    balance: Literal["class", "task", "beside"] = "task"
-    """Equal shares for all classes seen so far; half for the present ones, since earlier ones are
-    held in place already, and what is new must be learned in one experience; or replays beside a
-    whole batch of these."""
+    balance: Literal["class", "task"] = "task"
+    """Equal shares for all classes seen so far, or half for the present ones: earlier ones are held
+    in place already, and what is new must be learned in one experience."""
 
 
 class JTRRA(MerganJTR, MerganRA):

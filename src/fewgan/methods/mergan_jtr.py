@@ -10,10 +10,8 @@ and the GAN, whichever it is, is trained on all classes seen so far, by its own 
 
 `balance` says how often what comes: `class` gives every class seen so far an equal share (the
 paper's rule for digits), `task` gives half to the present classes and half to all earlier ones (its
-rule for scenes). `beside` leaves the batch to the present images, and puts as many replays beside
-it: no real image is given up for a replay, at twice the work. Replays are drawn anew at every step;
-with `buffer` b, b images of each class are drawn once when an experience begins and kept for it, as
-the seed project did.
+rule for scenes). Replays are drawn anew at every step; with `buffer` b, b images of each class are
+drawn once when an experience begins and kept for it, as the seed project did.
 
 What comes back is the category, not the instance: a latent draws another image of its class after
 each experience. Faults of the teacher are real to the student, and grow with the stream.
@@ -27,16 +25,15 @@ from torch import Tensor, nn
 
 from fewgan.data.feed import Feed
 from fewgan.data.imageset import to_bytes, to_float
-from fewgan.methods.strategy import Beside, Replay, Strategy, StrategySettings
+from fewgan.methods.strategy import Replay, Strategy, StrategySettings
 from fewgan.networks.build import ImageSpec
 
 
 class MerganJTRSettings(StrategySettings):
     """Settings of `mergan-jtr`: how much comes back, and whether it is kept."""
 
-    balance: Literal["class", "task", "beside"] = "class"
-    """Equal shares for all classes seen so far; half for the present ones; or replays beside a
-    whole batch of these."""
+    balance: Literal["class", "task"] = "class"
+    """Equal shares for all classes seen so far, or half for the present ones."""
     buffer: int = Field(0, ge=0)
     """Images of each earlier class drawn once an experience and kept for it; 0: fresh ones."""
 
@@ -67,13 +64,10 @@ class MerganJTR(Strategy):
         """Present images, and earlier classes as the teacher draws them."""
         if not self.old.any():
             return feed
-        kind = Beside if self.settings.balance == "beside" else Replay
-        return kind(feed, self._shares(), self._recall, self.settings.latent_dim)
+        return Replay(feed, self._shares(), self._recall, self.settings.latent_dim)
 
     def _shares(self) -> Tensor:
         old, now = self.old.float(), (self.now & ~self.old).float()
-        if self.settings.balance == "beside":
-            return old
         if self.settings.balance == "class":
             return old + now
         return old / old.sum() + now / now.sum().clamp(min=1)

@@ -229,41 +229,6 @@ class Replay(Feed):
         return images, labels
 
 
-class Beside(Replay):
-    """A feed twice as long: a whole batch of present images, and as many of earlier classes.
-
-    Args:
-        feed: Where present images, latents and everything random come from.
-        shares: How often each earlier class is to come, float [K], of any sum.
-        recall: Draws them.
-        latent_dim: Length D of a latent.
-    """
-
-    def __init__(self, feed: Feed, shares: Tensor, recall: Recall, latent_dim: int) -> None:
-        super().__init__(feed, shares, recall, latent_dim)
-        self.batch_size = 2 * feed.batch_size
-
-    def labels(self) -> Tensor:
-        """Labels int64 [2N]: of present classes, then of earlier ones."""
-        return torch.cat([self._feed.labels(), super().labels()])
-
-    def normal(self, *shape: int) -> Tensor:
-        """Standard normal noise [2N, *shape]."""
-        return torch.cat([self._feed.normal(*shape), self._feed.normal(*shape)])
-
-    def uniform(self, *shape: int) -> Tensor:
-        """Uniform noise [2N, *shape] in [0, 1)."""
-        return torch.cat([self._feed.uniform(*shape), self._feed.uniform(*shape)])
-
-    def batch(self) -> tuple[Tensor, Tensor]:
-        """Present images and then recalled ones [2N,C,H,W] in [-1, 1], and labels int64 [2N]."""
-        images, labels = self._feed.batch()
-        wanted, z = super().labels(), self._feed.normal(self._latent_dim)
-        drawn, named = self._recall(z, wanted)
-        self.last = torch.cat([images, drawn]), torch.cat([labels, named])
-        return self.last
-
-
 @cache  # one class a pair, as for a method that is written down
 def _wrapped(strategy: Any, learner: Any) -> Any:
     name = f"{strategy.name.partition(':')[0]}:{learner.name}"
