@@ -1,7 +1,7 @@
 """What the command line writes for a person: samples, walks, previews and reports."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ from fewgan.report.terminal import comparison_table
 from fewgan.report.translation import translation_panel
 from fewgan.report.view import RunView
 from fewgan.training.run import Checkpoint, Run
+
+Writer = Callable[[Run, ImageSet, Path], None]
+"""Writes images of a run to a place."""
 
 
 def picture_of(
@@ -68,11 +71,8 @@ def save_samples(
     Raises:
         InputError: The output exists, is of another kind, or cannot be written.
     """
-    if out.suffix.lower() not in WRITERS:
-        raise InputError(f"--out {out}: give FILE.png, FILE.npz or a folder")
-    check_output(out, overwrite)
-    images = run.imageset(n, label, seed, which)
-    WRITERS[out.suffix.lower()](run, images, out)
+    write = _writer(out, overwrite)
+    write(run, run.imageset(n, label, seed, which), out)
     return {"images": n, "checkpoint": which, "seed": seed, "out": str(out)}
 
 
@@ -92,7 +92,7 @@ def save_filtered(
     Args:
         run: The run.
         out: FILE.npz, FILE.png or a folder.
-        each: How many of each class; with `level`, at most so many.
+        each: How many of each class; not asked with `level`.
         label: Only this class.
         level: As many as bring each class level with the largest one of the training images.
         seed: The same seed gives the same images.
@@ -103,16 +103,16 @@ def save_filtered(
     Raises:
         InputError: The output cannot be written, or the run cannot be filtered.
     """
-    if out.suffix.lower() not in WRITERS:
-        raise InputError(f"--out {out}: give FILE.png, FILE.npz or a folder")
-    check_output(out, overwrite)
+    write = _writer(out, overwrite)
+    place = out / "manifest.json" if not out.suffix else out.with_suffix(".manifest.json")
+    if out.suffix:
+        check_output(place, overwrite)
     wanted = levelling(run) if level else dict.fromkeys(run.class_names, each)
     if label is not None:
         name = run.class_names[run.class_place(label)]
         wanted = {name: wanted[name]}
     images, manifest = filtered(run, wanted, rules=Filter(**rules), seed=seed, which=which)
-    place = out / "manifest.json" if not out.suffix else out.with_suffix(".manifest.json")
-    WRITERS[out.suffix.lower()](run, images, out)
+    write(run, images, out)
     write_json(place, manifest)
     short = [n for n, counts in manifest["classes"].items() if counts["kept"] < counts["wanted"]]
     done = {"images": len(images), "checkpoint": which, "seed": seed, "out": str(out)}
@@ -120,7 +120,17 @@ def save_filtered(
     return done | ({"too few passed of": ", ".join(short)} if short else {})
 
 
+def _writer(out: Path, overwrite: bool) -> Writer:
+    """How to write to an output, which may be written."""
+    if out.suffix.lower() not in WRITERS:
+        raise InputError(f"--out {out}: give FILE.png, FILE.npz or a folder")
+    check_output(out, overwrite)
+    return WRITERS[out.suffix.lower()]
+
+
 def _write_grid(run: Run, images: ImageSet, out: Path) -> None:
+    if not len(images):
+        raise InputError("no image passed, and a grid shows some: lower --confidence, or give a folder")
     save_png(picture_of(images.images, images.labels, run.class_names), out)
 
 
@@ -138,7 +148,7 @@ def _write_folder(run: Run, images: ImageSet, out: Path) -> None:
         save_png(picture(pixels), out / safe / f"{i:06d}.png")
 
 
-WRITERS = {".png": _write_grid, ".npz": _write_arrays, "": _write_folder}
+WRITERS: dict[str, Writer] = {".png": _write_grid, ".npz": _write_arrays, "": _write_folder}
 """How images are written, by the ending of the output."""
 
 

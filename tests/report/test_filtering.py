@@ -123,3 +123,16 @@ def test_runs_without_classes_or_judges_are_refused(run, tmp_path, capsys):
     assert main(f"sample {run.path} --level --out {tmp_path / 'x.npz'}".split()) == 2
     assert "go with --filter" in capsys.readouterr().err
     assert main(f"sample {run.path} --filter --out {tmp_path / 'x.jpg'}".split()) == 2
+
+
+def test_nothing_that_stands_is_lost_and_nothing_to_draw_is_said(run, tmp_path, capsys):
+    (tmp_path / "few.manifest.json").write_text("mine")
+    words = f"sample {run.path} --n 2 --filter --confidence 0.2 --out {tmp_path / 'few.npz'}"
+    assert main(words.split()) == 2
+    assert "few.manifest.json already exists" in capsys.readouterr().err
+    assert (tmp_path / "few.manifest.json").read_text() == "mine"
+    assert not (tmp_path / "few.npz").exists()
+    words = f"sample {run.path} --n 2 --filter --confidence 1.1 --out {tmp_path / 'few.png'}"
+    (tmp_path / "few.manifest.json").unlink()
+    assert main(words.split()) == 2
+    assert "no image passed" in capsys.readouterr().err

@@ -186,7 +186,7 @@ def _places(run: Run, classes: Sequence[str | int], named: Sequence[str]) -> lis
     """Where the model counts some classes."""
     known = run.folder.read_splits().classes["model"]
     names = selection.load_source(run.folder.read_config()).class_names
-    wanted = [class_index(names, label) for label in dict.fromkeys(classes)]
+    wanted = list(dict.fromkeys(class_index(names, label) for label in classes))
     for index in wanted:
         if index not in known:
             raise unknown("class", names[index], named)

@@ -1,6 +1,6 @@
 """What one training step draws: real images, latents and labels, all from one generator."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -241,3 +241,17 @@ class Feed:
     def _mine(self, draw: Tensor, move: bool = True) -> Tensor:
         share = draw[self.rank :: self.world]
         return share.to(self.device, non_blocking=True) if move else share
+
+
+class Around(Feed):
+    """A feed around another one: whatever a subclass does not change is that of the feed inside.
+
+    Args:
+        feed: Where everything random comes from; its state is the state of both.
+    """
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._feed, name)

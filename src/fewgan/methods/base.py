@@ -1,5 +1,6 @@
 """What the training loop asks of a method."""
 
+from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import torch
@@ -175,3 +176,22 @@ class Method(nn.Module):
         optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         optimizer.step()
+
+
+def around(wrapper: Any, wrapped: Any, name: str, **members: Any) -> Any:
+    """The class of a method that wraps another one, such as `mergan-ra:acgan`.
+
+    Args:
+        wrapper: Class of the method that wraps.
+        wrapped: Class of the method inside.
+        name: What both together are called.
+        **members: What else the class has of its own; each can be hashed.
+    """
+    made: Any = _around  # a class is hashable, whatever its type says
+    return made(wrapper, wrapped, name, **members)
+
+
+@cache  # one class a pair, as for a method that is written down
+def _around(wrapper: Any, wrapped: Any, name: str, **members: Any) -> Any:
+    own = {"name": name, "__doc__": wrapper.__doc__, **members}
+    return type(f"{wrapper.__name__}Around{wrapped.__name__}", (wrapper,), own)

@@ -25,7 +25,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from fewgan.data.feed import Feed
+from fewgan.data.feed import Around, Feed
 from fewgan.losses.consistency import distance_consistency
 from fewgan.losses.diffaugment import diffaugment
 from fewgan.methods.adaptation import Adaptation, AdaptationSettings, Unlabelled
@@ -48,7 +48,7 @@ class CDCSettings(AdaptationSettings):
     """Stages of the discriminator behind which each place of the map is judged."""
 
 
-class Anchored(Feed):
+class Anchored(Around):
     """A feed whose latents lie near anchors; all else is that of the feed inside.
 
     Args:
@@ -57,10 +57,8 @@ class Anchored(Feed):
     """
 
     def __init__(self, feed: Feed, anchors: Tensor) -> None:
-        self._feed, self._anchors = feed, anchors
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._feed, name)
+        super().__init__(feed)
+        self._anchors = anchors
 
     def normal(self, *shape: int) -> Tensor:
         """Latents [N, D], each about an anchor that is drawn for it."""

@@ -10,21 +10,21 @@ each with networks of its own, and every one sees the images of its class only:
 alone is `each:finetune`. K classes cost K times the time of one, and K generators are kept.
 """
 
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
-from fewgan.data.feed import Feed
+from fewgan.data.feed import Around, Feed
 from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
-from fewgan.methods.base import Learned, Method, Terms
+from fewgan.methods.base import Learned, Method, Terms, around
 from fewgan.methods.finetune import Finetune, FinetuneSettings
 from fewgan.networks.build import ImageSpec
 
 
-class OneClass(Feed):
+class OneClass(Around):
     """A feed of one class, which it counts as the only one; all draws are those of the feed inside.
 
     Args:
@@ -33,11 +33,9 @@ class OneClass(Feed):
     """
 
     def __init__(self, feed: Feed, label: int) -> None:
-        self._feed, self._label = feed, label
+        super().__init__(feed)
+        self._label = label
         self.classes = torch.zeros(1, dtype=torch.long)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._feed, name)
 
     @cached_property
     def images(self) -> ImageSet:  # type: ignore[override]
@@ -106,8 +104,13 @@ class Each(Method):
                 f"{cls.name} takes a way to adapt, such as {cls.name}:ewc-few, "
                 f"which {learner.name} is not"
             )
-        wrapped: Any = _wrapped  # a class is hashable, whatever its type says
-        return wrapped(cls, learner)
+        own: dict[str, Any] = {
+            "adaptation": learner,
+            "Settings": learner.Settings,
+            "steps": learner.steps,
+        }
+        wrapped: type[Self] = around(Each, learner, f"{Each.name}:{learner.name}", **own)
+        return wrapped
 
     @classmethod
     def onto(cls, source: type[Method]) -> type[Method]:
@@ -172,15 +175,3 @@ class Each(Method):
         """One step of each on its class; the terms are means over classes."""
         terms = [m.step(OneClass(feed, label)) for label, m in enumerate(self._members)]
         return {name: torch.stack([t[name] for t in terms]).mean() for name in terms[0]}
-
-
-@cache  # one class a pair, as for a method that is written down
-def _wrapped(each: Any, adaptation: Any) -> Any:
-    members = {
-        "name": f"{Each.name}:{adaptation.name}",
-        "adaptation": adaptation,
-        "Settings": adaptation.Settings,
-        "steps": adaptation.steps,
-        "__doc__": each.__doc__,
-    }
-    return type(f"{Each.__name__}Of{adaptation.__name__}", (Each,), members)

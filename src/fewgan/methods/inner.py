@@ -7,7 +7,6 @@ It is what `fewgan adapt RUN --shots 16 --classes X` does to such a run when no 
 Nothing is averaged, and rates do not fall: the last of these steps is what meta-training aimed at.
 """
 
-from functools import cache
 from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from fewgan.data.feed import Feed
 from fewgan.data.imageset import ImageSet, to_float
 from fewgan.errors import InputError
-from fewgan.methods.base import Learned, Method, MethodSettings, Terms
+from fewgan.methods.base import Learned, Method, MethodSettings, Terms, around
 from fewgan.methods.meta import MetaMethod
 from fewgan.networks.build import ImageSpec
 
@@ -49,8 +48,9 @@ class Inner(Method):
                 f"a run of {learner.name} has no inner steps: name a way to adapt it, such as "
                 "fewgan adapt RUN ewc"
             )
-        wrapped: Any = _wrapped  # a class is hashable, whatever its type says
-        return wrapped(cls, learner)
+        own: dict[str, Any] = {"learned_by": learner, "Settings": learner.Settings}
+        wrapped: type[Self] = around(cls, learner, f"inner:{learner.name}", **own)
+        return wrapped
 
     @classmethod
     def onto(cls, source: type[Method]) -> type[Method]:
@@ -109,14 +109,3 @@ class Inner(Method):
 def _shown(feed: Feed) -> Tensor:
     """The few images, at most a batch of 256: what a task is told by when images are drawn."""
     return to_float(feed.images.images[:256])
-
-
-@cache  # one class a pair, as for a method that is written down
-def _wrapped(inner: Any, learner: Any) -> Any:
-    members = {
-        "name": f"inner:{learner.name}",
-        "learned_by": learner,
-        "Settings": learner.Settings,
-        "__doc__": inner.__doc__,
-    }
-    return type(f"InnerOf{learner.__name__}", (inner,), members)

@@ -14,16 +14,15 @@ optimisers forget their moments (Wu et al. 2018), and the networks are carried o
 
 import copy
 from collections.abc import Callable
-from functools import cache
 from typing import Any, ClassVar, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, create_model
 from torch import Tensor, nn
 
-from fewgan.data.feed import Feed
+from fewgan.data.feed import Around, Feed
 from fewgan.errors import InputError
-from fewgan.methods.base import Learned, Method, MethodSettings, Terms
+from fewgan.methods.base import Learned, Method, MethodSettings, Terms, around
 from fewgan.methods.gan import GAN
 from fewgan.methods.two_ngan import TwoNGAN
 from fewgan.networks.build import DNorm, ImageSpec
@@ -77,8 +76,9 @@ class Strategy(Method):
         """
         if not issubclass(learner, GAN):
             raise InputError(f"{cls.name} wraps a two-player GAN, which {learner.name} is not")
-        wrapped: Any = _wrapped  # a class is hashable, whatever its type says
-        return wrapped(cls, learner)
+        name = f"{cls.name.partition(':')[0]}:{learner.name}"
+        wrapped: type[Self] = around(cls, learner, name, gan=learner)
+        return wrapped
 
     @classmethod
     def onto(cls, source: type[Method]) -> type[Method]:
@@ -189,7 +189,7 @@ Recall = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Latents [M,D] and labels int64 [M] that are asked for, to images [M,C,H,W] and their labels."""
 
 
-class Replay(Feed):
+class Replay(Around):
     """A feed in which earlier classes come back, drawn by whoever remembers them.
 
     All other draws are those of the feed inside, whose state is the state of both.
@@ -205,11 +205,9 @@ class Replay(Feed):
     """The batch that was drawn last."""
 
     def __init__(self, feed: Feed, shares: Tensor, recall: Recall, latent_dim: int) -> None:
-        self._feed, self._shares = feed, shares.cumsum(0) / shares.sum()
+        super().__init__(feed)
+        self._shares = shares.cumsum(0) / shares.sum()
         self._recall, self._latent_dim = recall, latent_dim
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._feed, name)
 
     def labels(self) -> Tensor:
         """Labels int64 [N], each class as often as its share says."""
@@ -227,13 +225,6 @@ class Replay(Feed):
             images[gone], labels[gone] = self._recall(z[gone], wanted[gone])
         self.last = images, labels
         return images, labels
-
-
-@cache  # one class a pair, as for a method that is written down
-def _wrapped(strategy: Any, learner: Any) -> Any:
-    name = f"{strategy.name.partition(':')[0]}:{learner.name}"
-    members = {"name": name, "gan": learner, "__doc__": strategy.__doc__}
-    return type(f"{strategy.__name__}Over{learner.__name__}", (strategy,), members)
 
 
 def _joined(own: type[StrategySettings], gan: type[GAN]) -> type[MethodSettings]:
