@@ -130,7 +130,9 @@ def _writer(out: Path, overwrite: bool) -> Writer:
 
 def _write_grid(run: Run, images: ImageSet, out: Path) -> None:
     if not len(images):
-        raise InputError("no image passed, and a grid shows some: lower --confidence, or give a folder")
+        raise InputError(
+            "no image passed, and a grid shows some: lower --confidence, or give a folder"
+        )
     save_png(picture_of(images.images, images.labels, run.class_names), out)
 
 
