@@ -30,7 +30,8 @@ def set_precision(module: nn.Module, precision: str) -> None:
 def resolve(wish: str, device: torch.device) -> str:
     """`fp32` or `bf16`, for a wish that may be `auto`.
 
-    `auto` is bf16 on processors with instructions that multiply it; elsewhere it would be slower.
+    `auto` is bf16 on GPUs and processors with units that multiply matrices of it. With vector
+    instructions alone (AVX-512 BF16) a training step takes 1.1 to 1.7 times as long as in fp32.
     """
     if wish != "auto":
         return wish
@@ -42,5 +43,4 @@ def _multiplies_bf16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if not hasattr(torch.cpu, "get_capabilities"):  # an older torch cannot say
         return False
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
