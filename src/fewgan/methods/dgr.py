@@ -7,8 +7,9 @@ generator and solver at the end of the experience before, each batch of "real" i
     present images (x, y)   and   (G'(z), S'(G'(z))),
 
 of which earlier classes have their share together; the GAN learns the images, and the solver, a
-classifier, the pairs. Asked for a class, the sampler draws `candidates` images and takes the one
-that the solver is surest of.
+classifier, the pairs. Asked for a class, the sampler draws until the solver names an image so: a
+sample of what the solver finds in that class. (The image of many that it is *surest* of would be an
+outlier: after the first experience it calls everything the same, the strangest images loudest.)
 
 Its trap: what the solver mistakes it teaches to its successor, and classes that the generator draws
 seldom are replayed seldomer still; nothing says how often each class is to come.
@@ -41,7 +42,7 @@ class DGRSettings(StrategySettings):
     solver_lr: Rate = 1e-3
     """Learning rate of the solver (Adam)."""
     candidates: int = Field(32, ge=1, le=1024)
-    """Images drawn for each that is asked for by class; the solver chooses."""
+    """Images drawn at most for each that is asked for by class, until the solver names one so."""
 
 
 class Solved(nn.Module):
@@ -50,7 +51,7 @@ class Solved(nn.Module):
     Args:
         generator: Draws.
         solver: Names classes.
-        candidates: Images M drawn for each one asked for.
+        candidates: Images M drawn at most for each one asked for.
     """
 
     def __init__(self, generator: Any, solver: Classifier, candidates: int) -> None:
@@ -63,12 +64,28 @@ class Solved(nn.Module):
         return torch.randn(len(y), self.candidates, self.latent_dim, generator=generator)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        """For each row of z [N, M, D] the image [C,S,S] that looks most like class y int64 [N]."""
-        n, m = z.shape[:2]
-        images = self.generator(z.flatten(0, 1), None)
-        chance = self.named(images).log_softmax(1).view(n, m, -1)
-        best = chance[torch.arange(n), :, y].argmax(1)
-        return images[torch.arange(n, device=best.device) * m + best]
+        """For each row of z [N, M, D] its first image [C,S,S] that is named y int64 [N].
+
+        Where none of the M is, the one that comes nearest to it.
+        """
+        images, nearest = self._drawn(z[:, 0], y)
+        wanting = (nearest < 0).nonzero().squeeze(1)
+        for i in range(1, z.shape[1]):
+            if not len(wanting):
+                break
+            made, lead = self._drawn(z[wanting, i], y[wanting])
+            better = lead > nearest[wanting]
+            images[wanting[better]], nearest[wanting[better]] = made[better], lead[better]
+            wanting = wanting[lead < 0]
+        return images
+
+    def _drawn(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Images of latents z [N, D], and by how much class y leads the others' best, [N]."""
+        images = self.generator(z, None)
+        scores = self.named(images)
+        own = scores.gather(1, y[:, None]).squeeze(1)
+        others = scores.scatter(1, y[:, None], -torch.inf).amax(1)
+        return images, own - others
 
     def named(self, images: Tensor) -> Tensor:
         """Class scores [N, K] of images [N,C,S,S] in [-1, 1]."""
