@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import fewgan
+from conftest import make_blobs, write_folder
 from fewgan.benchmark.evaluation import _only, _places, real_images
 from fewgan.cli import main
 from fewgan.errors import InputError
@@ -18,6 +19,29 @@ def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "run"
     novel = {"novel": "5,7", "shots": 4, "classes": "1,5,7,8"}
     return fewgan.train("acgan", "digits", out=out, class_balance=True, **novel, **QUICK)
+
+
+def test_images_that_were_trained_on_are_no_strangers_in_another_folder(tmp_path):
+    every = make_blobs(40)
+    few = write_folder(every.take(torch.arange(10)), tmp_path / "few")
+    run = fewgan.train("acgan", str(few), out=tmp_path / "run", holdout=0, **QUICK)
+    whole = write_folder(every, tmp_path / "whole")
+    reference = real_images(run, str(whole)).reference
+    assert len(reference) == 30
+    assert reference.name.endswith("without 10 that were trained on")
+    again = write_folder(every.take(torch.arange(8)), tmp_path / "again")
+    with pytest.raises(InputError, match=r"every image of .* was trained on"):
+        real_images(run, str(again))
+
+
+def test_what_was_skipped_in_training_is_skipped_again(tmp_path):
+    folder = write_folder(make_blobs(40), tmp_path / "photos")
+    (folder / "band 0" / "broken.png").write_bytes(b"no picture")
+    with pytest.warns(UserWarning, match="left out"):
+        run = fewgan.train("acgan", str(folder), out=tmp_path / "run", skip_corrupt=True, **QUICK)
+    with pytest.warns(UserWarning, match="left out"):
+        real = real_images(run, str(folder))
+    assert len(real.reference) == 8
 
 
 def figures_of(result):

@@ -63,7 +63,7 @@ def train(
     kind = methods.find(method)
     config = make_config(kind, {"data": data, **settings})
     engine = Engine(config.device)
-    check_world(config, engine.world)
+    check_world(kind, config, engine.world)
     check_tracker(config.track)
     # Clocks differ between processes: one of them names the folder.
     path = Path(out or engine.share(str(default_out(kind.name, config.data))))

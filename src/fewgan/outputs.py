@@ -143,12 +143,16 @@ def _write_arrays(run: Run, images: ImageSet, out: Path) -> None:
 
 
 def _write_folder(run: Run, images: ImageSet, out: Path) -> None:
+    for before in (*out.glob(NUMBERED), *out.glob(f"*/{NUMBERED}")):  # an earlier export's
+        before.unlink()
     for i, (pixels, label) in enumerate(zip(images.images, images.labels.tolist(), strict=True)):
         # A class name comes from a stranger's folder: keep it one plain path component.
         name = run.class_names[label] if run.class_names else ""
         safe = "".join(c if c.isalnum() or c in "-_ ." else "_" for c in name).strip(". ")
         save_png(picture(pixels), out / safe / f"{i:06d}.png")
 
+
+NUMBERED = "[0-9]" * 6 + ".png"
 
 WRITERS: dict[str, Writer] = {".png": _write_grid, ".npz": _write_arrays, "": _write_folder}
 """How images are written, by the ending of the output."""

@@ -8,13 +8,16 @@ import torch
 
 import fewgan
 from conftest import make_blobs
+from fewgan.benchmark import classifiers
 from fewgan.benchmark import uplift as module
 from fewgan.benchmark.classifiers import WAYS, Plan, Way, _batches, score, train
 from fewgan.benchmark.estimates import estimate
-from fewgan.benchmark.uplift import gain, verdict
+from fewgan.benchmark.uplift import _check_filled, _result, gain, verdict
 from fewgan.cli import main
 from fewgan.errors import InputError
 from fewgan.files import read_json
+from fewgan.metrics.accuracy import Accuracy
+from fewgan.metrics.augment import AUGMENTS
 
 QUICK = Plan(updates=6, batch=8)
 
@@ -54,6 +57,20 @@ def test_ways_are_shown_the_same_real_images_and_labels():
         assert torch.equal(made, ~alike)
         kinds.append(made)
     assert 0.3 < torch.cat(kinds).float().mean() < 0.7
+
+
+def test_augmentations_change_neither_labels_nor_which_images(monkeypatch):
+    def spend(x, flip, generator):
+        torch.rand(7, generator=generator)
+        return x
+
+    monkeypatch.setattr(classifiers, "AUGMENTS", dict.fromkeys(AUGMENTS, spend))
+    plain, half = batches(Way()), batches(Way(generated=True))
+    for name, way in WAYS.items():
+        shown_plain = half if way.generated else plain
+        for (x, y), (other, labels) in zip(shown_plain, batches(way), strict=True):
+            assert torch.equal(y, labels), name
+            assert torch.equal(x, other), name
 
 
 def test_a_batch_can_be_all_of_one_kind_and_generated_ones_can_come_late():
@@ -108,7 +125,7 @@ def test_differences_are_taken_in_pairs():
             [3.0, 3.2, 3.1],
             [1.0, 1.1, 1.2],
             "yes: +3.1 +- 0.2 points",
-            "+- 0.2 over cutout: use them",
+            "both +1.1 +- 0.2 over cutout: use both",
         ),
         ([-1.0, -1.4, -1.2], [-2, -2.1, -2.2], "no: -1.2 +- 0.5 points", "use cutout"),
         ([-1.0, 1.4, 0.2], [0.1, -0.1, 0.1], "not shown: ", "neither is shown to be better"),
@@ -116,9 +133,31 @@ def test_differences_are_taken_in_pairs():
     ],
 )
 def test_the_answer_follows_from_the_intervals(alone, beyond, answer, advice):
-    sentence = verdict(estimate(alone), estimate(beyond), "cutout")
+    sentence = verdict(estimate(alone), estimate(beyond), "both", "cutout")
     assert sentence.startswith(answer)
     assert sentence.endswith(advice)
+
+
+def scored(**points):
+    """Scores of two classifiers of each way; those not named are at 50."""
+    of = {name: points.get(name.replace("+", "_").replace("-", "_"), (50, 50)) for name in WAYS}
+    recalls = torch.tensor([0.2, 0.8])
+    return {name: [Accuracy(v / 100, recalls) for v in values] for name, values in of.items()}
+
+
+def test_the_best_with_is_set_against_the_best_without():
+    harmful = scored(real=(90, 90), cutout=(80, 81), generated=(85, 85), generated_cutout=(84, 84))
+    found = _result(harmful, ["a", "b"])
+    last = found["gains"]["uplift_over_classic"]
+    assert (last["of"], last["over"], last["mean"]) == ("generated", "real", pytest.approx(-5))
+    assert found["verdict"].endswith("over real: use real")
+    helpful = scored(randaugment=(91, 92), generated_randaugment=(93, 94), generated=(70, 71))
+    found = _result(helpful, ["a", "b"])
+    last = found["gains"]["uplift_over_classic"]
+    assert (last["of"], last["over"]) == ("generated+randaugment", "randaugment")
+    assert last["values"] == pytest.approx([2, 2])
+    assert found["gains"]["uplift_randaugment"]["mean"] == pytest.approx(2)
+    assert found["ways"]["real"]["recall"]["a"]["mean"] == pytest.approx(20)
 
 
 # --- as a command ---------------------------------------------------------------------------------
@@ -158,6 +197,13 @@ def test_every_way_is_measured_on_images_held_out(run, monkeypatch, capsys):
 def test_what_cannot_be_measured_is_refused(run, given, said):
     with pytest.raises(InputError, match=said):
         fewgan.uplift(run, "digits", progress=False, **given)
+
+
+def test_a_class_without_images_is_refused():
+    whole = make_blobs(20, 2)
+    _check_filled(whole)
+    with pytest.raises(InputError, match="no images of class 'band 0'"):
+        _check_filled(whole.take((whole.labels == 1).nonzero().flatten()))
 
 
 def test_images_without_labels_teach_nothing(tmp_path):

@@ -8,13 +8,16 @@ from torch.nn import functional as F
 
 import fewgan
 from conftest import interrupted, make_blobs
+from fewgan.api import make_config
 from fewgan.cli import main
 from fewgan.data.feed import Feed
 from fewgan.data.imageset import to_float
+from fewgan.errors import InputError
 from fewgan.methods.eyes import Eyes, pyramid
 from fewgan.methods.glico import GLICO, NEAR, GLICOSettings
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.latents import slerp
+from fewgan.training.loop import check_world
 
 SMALL = {"width": 4, "latent_dim": 8, "noise_dim": 4, "slots": 40}
 
@@ -252,3 +255,10 @@ def test_images_without_labels_that_cannot_be_had_are_refused(
     words = words.format(folder=blob_folder)
     assert main(f"train {words} --size 16 --width 4 --out {tmp_path / 'r'}".split()) == 2
     assert said in capsys.readouterr().err
+
+
+def test_several_processes_are_refused():
+    config = make_config(GLICO, {"data": "digits"})
+    check_world(GLICO, config, 1)
+    with pytest.raises(InputError, match="glico trains in one process"):
+        check_world(GLICO, config, 2)

@@ -56,6 +56,16 @@ def test_a_copy_is_refused_even_with_some_noise(tests):
     assert all(lenient.passed(shown, 0)[test].all() for test in ("copy", "realness"))
 
 
+def test_a_copy_in_the_mirror_is_refused_where_training_mirrors():
+    images = make_blobs(60, 2).images.clone()
+    images[:, :, :, :8] += 40  # left is not right
+    shown = dataclasses.replace(make_blobs(60, 2), images=images)
+    turned = images[:6].flip(3)
+    for flip in (True, False):
+        sieve = Sieve(dataclasses.replace(shown, flip=flip), Filter())
+        assert set(sieve.passed(turned, 0)["copy"].tolist()) == {not flip}
+
+
 def test_what_is_kept_passes_and_is_the_same_for_the_same_seed(run):
     kept, manifest = filtered(run, {"0": 7, "1": 3}, rules=Filter(confidence=0.2))
     counts = manifest["classes"]
@@ -69,6 +79,8 @@ def test_what_is_kept_passes_and_is_the_same_for_the_same_seed(run):
     same, _ = filtered(run, {"0": 7, "1": 3}, rules=Filter(confidence=0.2))
     assert torch.equal(kept.images, same.images)
     assert manifest["weights_sha256"] == sha256_file(run.folder.weights_file)
+    _, of_last = filtered(run, {"0": 1}, rules=Filter(confidence=0.2), which="last")
+    assert of_last["weights_sha256"] == sha256_file(run.folder.last)
     assert manifest["training_images_sha256"] == train.digest
     assert counts["0"]["drawn"] >= 7
 
@@ -94,6 +106,11 @@ def test_an_export_has_its_manifest_beside_or_within(run, tmp_path):
     assert len(list((tmp_path / "few" / "1").glob("*.png"))) == 4
     assert Image.open(next((tmp_path / "few" / "1").glob("*.png"))).size == (16, 16)
     assert read_json(tmp_path / "few" / "manifest.json")["classes"]["1"]["kept"] == 4
+    (tmp_path / "few" / "1" / "notes.txt").write_text("mine")
+    words[words.index("--n") + 1] = "2"
+    assert main([*words, str(tmp_path / "few"), "--overwrite"]) == 0
+    left = sorted(path.name for path in (tmp_path / "few" / "1").iterdir())
+    assert left == ["000002.png", "000003.png", "notes.txt"]  # none of the export before
 
 
 def test_classes_are_brought_level(run, monkeypatch, tmp_path, capsys):
@@ -115,6 +132,13 @@ def test_classes_are_brought_level(run, monkeypatch, tmp_path, capsys):
     counts = read_json(tmp_path / "a" / "manifest.json")["classes"]
     assert counts["0"]["wanted"] == 0
     assert counts["1"]["wanted"] == lacking["1"]
+
+
+def test_classes_that_are_level_have_nothing_to_bring(tmp_path):
+    few = {"size": 16, "width": 4, "steps": 1, "batch_size": 8, "check_images": 40}
+    level = fewgan.train("acgan", "digits", out=tmp_path, shots=4, progress=False, **few)
+    with pytest.raises(InputError, match="are level, with 4 training images each"):
+        levelling(level)
 
 
 def test_runs_without_classes_or_judges_are_refused(run, tmp_path, capsys):

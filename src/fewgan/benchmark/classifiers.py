@@ -1,7 +1,8 @@
 """Classifiers that are trained alike but for what they are shown.
 
 Ways of training that share a seed begin with the same weights and draw the same real images in the
-same places, so that a difference between two of them is what the way makes.
+same places, so that a difference between two of them is what the way makes. What an augmentation
+does to them is drawn apart, since ways differ in how much they draw.
 """
 
 from collections.abc import Iterator
@@ -18,10 +19,9 @@ from fewgan.metrics.accuracy import Accuracy, accuracy
 from fewgan.metrics.augment import AUGMENTS
 from fewgan.metrics.extractors.base import seeded
 from fewgan.networks.wide_resnet import wide_resnet
+from fewgan.training.engine import Engine
 
 Mix = Literal["sample", "batch"]
-CLASSIC = "flip-crop"  # of the classic ways the one that goes beside generated images
-BOTH = f"generated+{CLASSIC}"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ WAYS: dict[str, Way] = {
     "real": Way(),
     **{name: Way(name) for name in AUGMENTS},
     "generated": Way(generated=True),
-    BOTH: Way(CLASSIC, generated=True),
+    **{f"generated+{name}": Way(name, generated=True) for name in AUGMENTS},
 }
 """Ways by name: real images alone, with a classic augmentation, with generated ones, with both."""
 
@@ -75,15 +75,20 @@ def train(shown: ImageSet, pool: ImageSet, way: Way, plan: Plan, seed: int) -> t
         way: What it is shown.
         plan: How it is trained.
         seed: Of its initial weights, which all ways share, and of what is drawn.
+
+    Returns:
+        The classifier in eval mode, on the GPU where there is one.
     """
+    device = Engine().device
     channels, classes = shown.channels, len(shown.class_names)
-    network = seeded(lambda: wide_resnet(plan.classifier, channels, classes), seed).train()
+    network = seeded(lambda: wide_resnet(plan.classifier, channels, classes), seed)
+    network = network.to(device).train()
     optimizer = torch.optim.SGD(
         network.parameters(), plan.rate, 0.9, weight_decay=plan.weight_decay, nesterov=True
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, plan.updates)
     for x, y in _batches(shown, pool, way, plan, seed):
-        loss = F.cross_entropy(network(to_float(x)), y)
+        loss = F.cross_entropy(network(to_float(x.to(device))), y.to(device))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -95,7 +100,7 @@ def _batches(
     shown: ImageSet, pool: ImageSet, way: Way, plan: Plan, seed: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Bytes and labels of every update; each class is as likely as any other."""
-    generator = torch.Generator().manual_seed(seed)
+    generator, changes = (torch.Generator().manual_seed(seed + more) for more in (0, 2**32))
     real, made = (_by_class(images) for images in (shown, pool))
     for step in range(plan.updates):
         y = torch.randint(len(shown.class_names), (plan.batch,), generator=generator)
@@ -106,7 +111,7 @@ def _batches(
             drawn = pool.images[_at(made, y, place)]
             x = torch.where((kind < plan.share)[:, None, None, None], drawn, x)
         if way.augment:
-            x = AUGMENTS[way.augment](x, shown.flip, generator)
+            x = AUGMENTS[way.augment](x, shown.flip, changes)
         yield x, y
 
 
@@ -125,5 +130,6 @@ def _at(sorted_: tuple[Tensor, Tensor, Tensor], y: Tensor, place: Tensor) -> Ten
 @torch.inference_mode()
 def score(network: torch.nn.Module, test: ImageSet) -> Accuracy:
     """Accuracy, and recall of each class, on real images that nothing was trained on."""
-    logits = torch.cat([network(to_float(part)) for part in test.images.split(500)])
-    return accuracy(logits, test.labels)
+    device = next(network.parameters()).device
+    parts = [network(to_float(part.to(device))).cpu() for part in test.images.split(500)]
+    return accuracy(torch.cat(parts), test.labels)

@@ -146,7 +146,8 @@ def real_images(run: Run, name: str) -> RealImages:
         if len(train.class_names) > 1:  # of one class a classifier learns nothing: all, then
             judge = _shared(judge, train.class_names, name)
     else:
-        reference = data.load(name, "train", size=size, channels=config.channels)
+        skip = config.skip_corrupt
+        reference = data.load(name, size=size, channels=config.channels, skip_corrupt=skip)
         reference = reference.after(config.known) if config.known else reference
         judge = train
         if reference.digest == division.digest:
@@ -156,6 +157,8 @@ def real_images(run: Run, name: str) -> RealImages:
                     "give other --data, or train again with a --holdout"
                 )
             reference = division.take(reference, "holdout")
+        else:
+            reference = _unseen(reference, train)
     if reference.channels != run.spec.channels:
         kinds = {1: "grey", 3: "colour"}
         raise InputError(
@@ -165,6 +168,23 @@ def real_images(run: Run, name: str) -> RealImages:
     # A run that goes on from another was shown the new classes only: the others came before.
     shown = judge if config.known else train
     return RealImages(_shared(reference, train.class_names, name), shown, judge)
+
+
+def _unseen(reference: ImageSet, train: ImageSet) -> ImageSet:
+    """The images that are not, pixel for pixel, among those that were trained on."""
+    if reference.images.shape[1:] != train.images.shape[1:]:
+        return reference
+    seen = {image.numpy().tobytes() for image in train.images}
+    new = [i for i, image in enumerate(reference.images) if image.numpy().tobytes() not in seen]
+    if len(new) == len(reference):
+        return reference
+    if not new:
+        raise InputError(
+            f"every image of {reference.name} was trained on, so nothing is left to measure with: "
+            "give other --data"
+        )
+    without = f"{reference.name} without {len(reference) - len(new)} that were trained on"
+    return replace(reference.take(torch.tensor(new)), name=without)
 
 
 def _shared(images: ImageSet, class_names: tuple[str, ...], name: str) -> ImageSet:

@@ -2,8 +2,8 @@
 
 Each way of training sees the same labelled real images and makes the same number of updates from
 the same initial weights; seed by seed, ways differ in nothing else, so that differences are taken
-in pairs. What generated images bring is set against no augmentation and against the best of the
-classic ways, since that is what a person would do instead.
+in pairs. What generated images bring is set against real images alone, and the best way with them
+against the best without, since that is what a person would do instead.
 
 Ravuri & Vinyals (NeurIPS 2019) found that figures such as FID do not foretell the answer.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from fewgan.benchmark.classifiers import BOTH, WAYS, Plan, score, train
+from fewgan.benchmark.classifiers import WAYS, Plan, score, train
 from fewgan.benchmark.estimates import Estimate, estimate
 from fewgan.benchmark.evaluation import RealImages, real_images
 from fewgan.data import splits
@@ -33,6 +33,7 @@ from fewgan.networks.wide_resnet import wide_resnet
 from fewgan.training.run import Checkpoint, Run
 
 POOL = 5000  # generated images to draw from, at most
+ASKED = ("uplift", "classic_uplift", "uplift_over_classic")  # of the gains, those of a table
 
 
 def uplift(
@@ -76,10 +77,11 @@ def uplift(
         )
     real = real_images(run, data)
     shown = _few(real.train, shots)
+    _check_filled(shown)
     found: dict[str, list[Accuracy]] = {name: [] for name in WAYS}
     with progress_bars() if progress else contextlib.nullcontext() as told:
         for seed in range(seeds):
-            pool = run.imageset(_pool_size(settings), seed=seed, which=which)
+            pool = run.imageset(_pool_size(settings, run), seed=seed, which=which)
             for done, (name, way) in enumerate(WAYS.items(), seed * len(WAYS)):
                 network = train(shown, pool, way, settings, seed)
                 found[name].append(score(network, real.reference))
@@ -105,16 +107,31 @@ def _card(
         "generator_saw": len(real.train),
         "tested": len(real.reference),
         "tested_on": f"{real.reference.name}, held out",
-        "generated": _pool_size(plan),
+        "generated": _pool_size(plan, run),
         "interval": "95 %, Student's, of paired differences over seeds",
-        "favour": "the best classic way is the one that did best on these very images",
+        "favour": "the best ways, with and without generated images, are the best on these images",
         **asdict(plan),
     }
-    if run.folder.read_config().unlabelled == "test":
+    config, notes = run.folder.read_config(), []
+    if config.unlabelled == "test":
         card["tested_on"] += " from classifiers, but the generator saw them without labels"
     if len(shown) < len(real.train):
-        card["note"] = "the generator was trained on more real images than the classifiers"
-    return card
+        notes.append("the generator was trained on more real images than the classifiers")
+    if config.unlabelled is not None:
+        notes.append(f"it was shown more without labels ({config.unlabelled})")
+    if config.source:
+        about = Run(config.source).model
+        notes.append(f"it goes on from a run on {about['train_images']} images of {about['data']}")
+    return card | ({"note": "; ".join(notes)} if notes else {})
+
+
+def _check_filled(shown: ImageSet) -> None:
+    empty = [c for c, count in zip(shown.class_names, shown.counts(), strict=True) if not count]
+    if empty:
+        raise InputError(
+            f"{shown.name} has no images of class {empty[0]!r} to train a classifier with: give "
+            "--data that have all classes of the run"
+        )
 
 
 def _plan(given: Mapping[str, Any]) -> Plan:
@@ -140,9 +157,9 @@ def _few(images: ImageSet, shots: int | None) -> ImageSet:
     return images.take(chosen)
 
 
-def _pool_size(plan: Plan) -> int:
-    """As many images as will be shown, or `POOL`."""
-    return max(1, min(POOL, round(plan.updates * plan.batch * plan.share)))
+def _pool_size(plan: Plan, run: Run) -> int:
+    """As many images as will be shown, or `POOL`; one of each class at the least."""
+    return max(len(run.class_names), min(POOL, round(plan.updates * plan.batch * plan.share)))
 
 
 def _tell(told: Progress | None, name: str, done: int, total: int) -> None:
@@ -156,24 +173,33 @@ def _tell(told: Progress | None, name: str, done: int, total: int) -> None:
 def _result(found: Mapping[str, Sequence[Accuracy]], class_names: Sequence[str]) -> dict[str, Any]:
     ways = {}
     for name, scores in found.items():
-        recall = torch.stack([s.per_class for s in scores]).mean(0).tolist()
+        recall = 100 * torch.stack([s.per_class for s in scores], 1)
         ways[name] = {
             "accuracy": _written(estimate([100 * s.overall for s in scores], "higher")),
-            "recall": {c: round(100 * r, 2) for c, r in zip(class_names, recall, strict=True)},
+            "recall": {
+                c: _written(estimate(values.tolist(), "higher"))
+                for c, values in zip(class_names, recall, strict=True)
+            },
         }
     values = {name: [100 * s.overall for s in scores] for name, scores in found.items()}
-    classic = max(AUGMENTS, key=lambda name: sum(values[name]))
-    alone = gain(values["generated"], values["real"])
-    beyond = gain(values[BOTH], values[classic])
-    gains = {
-        "generated over real": alone,
-        f"{classic} over real": gain(values[classic], values["real"]),
-        f"{BOTH} over {classic}": beyond,
+    best, without = (
+        max((n for n, way in WAYS.items() if way.generated is made), key=lambda n: sum(values[n]))
+        for made in (True, False)
+    )
+    pairs = {
+        "uplift": ("generated", "real"),
+        "classic_uplift": (max(AUGMENTS, key=lambda name: sum(values[name])), "real"),
+        "uplift_over_classic": (best, without),
+        **{f"uplift_{name}": (f"generated+{name}", name) for name in AUGMENTS},
     }
+    gains = {figure: gain(values[one], values[other]) for figure, (one, other) in pairs.items()}
     return {
         "ways": ways,
-        "gains": {name: _written(value) for name, value in gains.items()},
-        "verdict": verdict(alone, beyond, classic),
+        "gains": {
+            figure: {"of": one, "over": other, **_written(gains[figure])}
+            for figure, (one, other) in pairs.items()
+        },
+        "verdict": verdict(gains["uplift"], gains["uplift_over_classic"], best, without),
     }
 
 
@@ -192,18 +218,17 @@ def uplift_figures(result: Mapping[str, Any]) -> list[Figure]:
         seed=0,
         k=0,
     )
-    names = ("uplift", "classic_uplift", "uplift_over_classic")
-    spread = {"spread_is": "half of the 95 % interval over classifiers"}
     figures = [
         Figure(
             name=name,
             value=found["mean"],
             spread=found["half"],
+            spread_is="half of the 95 % interval over classifiers",
             better="higher",
             card=card,
-            **spread,
         )
-        for name, found in zip(names, result["gains"].values(), strict=True)
+        for name, found in result["gains"].items()
+        if name in ASKED
     ]
     figures[0] = figures[0].model_copy(
         update={"card": card.model_copy(update={"note": result["verdict"]})}
@@ -216,19 +241,20 @@ def gain(with_: Sequence[float], without: Sequence[float]) -> Estimate:
     return estimate([a - b for a, b in zip(with_, without, strict=True)], "higher")
 
 
-def verdict(alone: Estimate, beyond: Estimate, classic: str) -> str:
+def verdict(alone: Estimate, beyond: Estimate, best: str, without: str) -> str:
     """The answer in one sentence.
 
     Args:
         alone: What generated images bring over real ones alone, in points.
-        beyond: What generated images with augmentation bring over the best classic way.
-        classic: Name of that classic way.
+        beyond: What the best way with generated images brings over the best without.
+        best: Name of the best way with them.
+        without: Name of the best way without.
     """
     answer = {1: "yes", 0: "not shown", -1: "no"}[_sign(alone)]
-    then = {1: "use them", 0: "neither is shown to be better", -1: f"use {classic}"}[_sign(beyond)]
+    then = {1: f"use {best}", 0: "neither is shown to be better", -1: f"use {without}"}
     return (
-        f"{answer}: {_points(alone)} points over real images alone; with augmentation "
-        f"{_points(beyond)} over {classic}: {then}"
+        f"{answer}: {_points(alone)} points over real images alone; {best} "
+        f"{_points(beyond)} over {without}: {then[_sign(beyond)]}"
     )
 
 

@@ -78,6 +78,8 @@ class Method(nn.Module):
     where these are so few that copies of them would win."""
     unlabelled: ClassVar[bool] = False
     """Whether it learns from images without labels too (`Feed.unlabelled`)."""
+    shared_out: ClassVar[bool] = True
+    """Whether several processes can train it together."""
     steps: ClassVar[int] = 16000
     """Updates of the generator when neither steps nor minutes are given."""
     optimizers: dict[str, torch.optim.Optimizer]

@@ -184,6 +184,7 @@ class GLICO(Method):
     settings: GLICOSettings
     unlabelled = True
     compared = False
+    shared_out = False  # a row of the table moves where its image is
     steps = 8000
 
     def __init__(self, settings: GLICOSettings, spec: ImageSpec) -> None:

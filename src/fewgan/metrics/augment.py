@@ -40,18 +40,17 @@ def _flip_crop(images: Tensor, flip: bool, generator: Generator) -> Tensor:
     return moved.permute(0, 3, 1, 2)
 
 
-def _inside(centre: Tensor, length: Tensor, side: int) -> Tensor:
-    """Whether each of `side` places lies in a stretch [N,side] about a centre [N]."""
-    place = torch.arange(side)
-    first = (centre - length // 2)[:, None]
-    return (place >= first) & (place < first + length[:, None])
+def _stretch(first: Tensor, length: Tensor | int, side: int) -> Tensor:
+    """Whether each of `side` places lies in a stretch from `first` [N] on: bool [N,side]."""
+    place = torch.arange(side)[:, None]
+    return ((place >= first) & (place < first + length)).T
 
 
 def _cutout(images: Tensor, flip: bool, generator: Generator) -> Tensor:
     images = _flip_crop(images, flip, generator)
     n, _, height, width = images.shape
     rows, columns = (
-        _inside(torch.randint(side, (n,), generator=generator), torch.full((n,), side // 2), side)
+        _stretch(torch.randint(side, (n,), generator=generator) - side // 4, side // 2, side)
         for side in (height, width)
     )
     hidden = rows[:, None, :, None] & columns[:, None, None, :]
@@ -63,11 +62,12 @@ def _erasing(images: Tensor, flip: bool, generator: Generator) -> Tensor:
     n, _, height, width = images.shape
     area = (0.02 + 0.38 * torch.rand(n, generator=generator)) * height * width
     ratio = torch.exp((2 * torch.rand(n, generator=generator) - 1) * math.log(1 / 0.3))
-    sides = (area * ratio).sqrt().long(), (area / ratio).sqrt().long()
+    sides = (
+        (area * ratio).sqrt().long().clamp(max=height - 1),
+        (area / ratio).sqrt().long().clamp(max=width - 1),
+    )
     rows, columns = (
-        _inside(
-            (torch.rand(n, generator=generator) * side).long(), length.clamp(max=side - 1), side
-        )
+        _stretch((torch.rand(n, generator=generator) * (side - length)).long(), length, side)
         for side, length in zip((height, width), sides, strict=True)
     )
     chosen = torch.rand(n, generator=generator) < 0.5

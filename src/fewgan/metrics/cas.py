@@ -2,9 +2,11 @@
 
 Ravuri & Vinyals, "Classification Accuracy Score for Conditional Generative Models", NeurIPS 2019.
 It asks what a person asks who wants the images as training data, and finds classes that a generator
-has lost; IS and FID do not predict it. Compare with the same classifier trained on as many real
-images, which is the honest ceiling.
+has lost; IS and FID do not predict it. Compare with the same classifier trained on the real
+training images, which is the honest ceiling.
 """
+
+from dataclasses import replace
 
 from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
@@ -24,7 +26,8 @@ def classification_accuracy_score(
     """Accuracy and recall of each class on `real_test`, of a classifier trained on `synthetic`.
 
     Args:
-        synthetic: Labelled images to train on, generated or (for the ceiling) real.
+        synthetic: Labelled images to train on, generated or (for the ceiling) real; mirrored where
+            the real ones may be.
         real_test: Real images of the same classes that nothing was trained on.
         seed: Of the classifier's training.
         recipe: Of the classifier's training.
@@ -35,6 +38,7 @@ def classification_accuracy_score(
     """
     if synthetic.class_names != real_test.class_names:
         raise InputError("the classification accuracy score needs test images of the same classes")
+    synthetic = replace(synthetic, flip=real_test.flip)
     network = train_classifier(synthetic, seed=seed, recipe=recipe, progress=progress)
     return accuracy(Extractor("cas", network).logits(real_test.images), real_test.labels)
 

@@ -109,19 +109,33 @@ def near_copies(fake: Tensor, train: Tensor, *, ratio: float = RATIO) -> Audit:
     """
     if len(fake) == 0 or len(train) < 2:
         raise InputError("to look for copies takes generated images and two training images")
-    views = [torch.cdist(double(fake), double(view)) for view in train.unbind(1)]
-    two = torch.stack(views).amin(0).topk(2, largest=False)
-    # Of two images that are equal to a training image, neither is the nearer.
-    ratios = (two.values[:, 0] / two.values[:, 1]).nan_to_num(nan=1.0)
+    ratios, nearest_ = nearness(fake, train)
     order = ratios.argsort()
     return Audit(
         copies=float((ratios < ratio).double().mean()),
         threshold=ratio,
         excess=float("nan"),
         ratio=float(ratios.median()),
-        pairs=torch.stack([order, two.indices[order, 0]], dim=1).cpu(),
+        pairs=torch.stack([order, nearest_[order]], dim=1).cpu(),
         distances=ratios[order].cpu(),
     )
+
+
+def nearness(fake: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
+    """How much nearer each image lies to one training image than to any other.
+
+    Args:
+        fake: Features of generated images [N,D].
+        train: Features of two or more training images [M,V,D], V views of each.
+
+    Returns:
+        The distance to the nearest over that to the second nearest, float64 [N] in [0, 1], and the
+        nearest one, int64 [N]. An image is as near as the nearest of its views.
+    """
+    views = [torch.cdist(double(fake), double(view)) for view in train.unbind(1)]
+    two = torch.stack(views).amin(0).topk(2, largest=False)
+    # Of two images that are equal to a training image, neither is the nearer.
+    return (two.values[:, 0] / two.values[:, 1]).nan_to_num(nan=1.0), two.indices[:, 0]
 
 
 def _excess(to_train: Tensor, to_holdout: Tensor, chance: float) -> float:

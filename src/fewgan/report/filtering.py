@@ -6,7 +6,8 @@ has no more:
 - **class**: a classifier of the training images is sure of the class that was asked for;
 - **realness**: the image lies among training images of its class, as precision means it: no further
   from one of them than that one's k-th neighbour of its class (Kynkaanniemi et al. 2019);
-- **copy**: it lies not much nearer to one training image than to any other (Yoon et al. 2023).
+- **copy**: it lies not much nearer to one training image, or to its mirror image where that is as
+  likely, than to any other (Yoon et al. 2023).
 
 With few images all three are weak, which the manifest says: how many were drawn, and why not kept.
 """
@@ -24,7 +25,7 @@ from fewgan.files import sha256_file
 from fewgan.metrics.distances import double
 from fewgan.metrics.extractors import Extractor, random_extractor
 from fewgan.metrics.extractors.in_domain import in_domain_extractor
-from fewgan.metrics.memorisation import RATIO
+from fewgan.metrics.memorisation import RATIO, nearness
 from fewgan.training import selection
 from fewgan.training.run import Checkpoint, Run
 
@@ -68,9 +69,10 @@ class Sieve:
         self.rules = rules
         self.judge: Extractor = in_domain_extractor(train)
         self.eyes = random_extractor(train.channels)
-        features = double(self.eyes.features(train.images))
+        views = [train.images, train.images.flip(3)] if train.flip else [train.images]
+        self.views = torch.stack([double(self.eyes.features(view)) for view in views], 1)
+        features = self.views[:, 0]
         self.features = [features[train.labels == c] for c in range(len(train.class_names))]
-        self.every = features
 
     def passed(self, images: Tensor, label: int) -> dict[str, Tensor]:
         """Whether images uint8 [N,C,S,S] of a class pass each test: bool [N] by name."""
@@ -90,10 +92,10 @@ class Sieve:
         return (torch.cdist(seen, members) <= radius).any(1)
 
     def _new(self, seen: Tensor) -> Tensor:
-        if len(self.every) < 2 or not self.rules.copy_ratio:
+        if len(self.views) < 2 or not self.rules.copy_ratio:
             return torch.ones(len(seen), dtype=torch.bool)
-        two = torch.cdist(seen, self.every).topk(2, largest=False).values
-        return (two[:, 0] / two[:, 1]).nan_to_num(nan=1.0) >= self.rules.copy_ratio
+        ratios, _ = nearness(seen, self.views)
+        return ratios >= self.rules.copy_ratio
 
 
 def filtered(
@@ -143,7 +145,7 @@ def filtered(
         "seed": seed,
         "filter": asdict(rules),
         "judge": tests.judge.notes,
-        "weights_sha256": sha256_file(run.folder.weights_file),
+        "weights_sha256": sha256_file(run.weights_file(which)),
         "training_images_sha256": train.digest,
         "data": run.model["data"],
         "licence": run.model["licence"],
@@ -178,11 +180,16 @@ def levelling(run: Run) -> dict[str, int]:
     """How many images each class lacks beside the largest one among the training images.
 
     Raises:
-        InputError: The run knows no classes.
+        InputError: The run knows no classes, or they are level.
     """
     if not run.class_names:
         raise InputError(f"{run.path} knows no classes to bring level")
     source = selection.load_source(run.folder.read_config())
     train = selection.training_images(source, run.folder.read_splits())
     counts = train.counts()
+    if max(counts) == min(counts):
+        raise InputError(
+            f"the classes of {run.path} are level, with {max(counts)} training images each: "
+            "give --n instead of --level"
+        )
     return {n: max(counts) - c for n, c in zip(train.class_names, counts, strict=True)}

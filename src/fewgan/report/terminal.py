@@ -40,16 +40,17 @@ def uplift_table(result: Mapping[str, Any]) -> RenderableType:
     table = _table("Way", "Accuracy, %", "Lowest recall, %")
     for name, way in result["ways"].items():
         accuracy, recall = way["accuracy"], way["recall"]
-        lowest = min(recall, key=recall.get)
+        lowest = min(recall, key=lambda name: recall[name]["mean"])
         cells = (
             name,
             plus_minus(accuracy["mean"], accuracy["half"]),
-            f"{number(recall[lowest])} ({lowest})",
+            f"{number(recall[lowest]['mean'])} ({lowest})",
         )
         table.add_row(*map(Text, cells))
     gains = _table("Paired difference", "Points")
-    for name, found in result["gains"].items():
-        gains.add_row(Text(name), Text(plus_minus(found["mean"], found["half"])))
+    for found in result["gains"].values():
+        pair = f"{found['of']} over {found['over']}"
+        gains.add_row(Text(pair), Text(plus_minus(found["mean"], found["half"])))
     card = "; ".join(f"{name} {value}" for name, value in result["card"].items())
     verdict = Text(result["verdict"], style="bold")
     return Group(table, Text(), gains, Text(), verdict, Text(), Text(card, style="dim"))

@@ -353,12 +353,15 @@ def _ctrl_c() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def check_world(config: RunConfig, world: int) -> None:
-    """Make sure that the batch can be shared out.
+def check_world(kind: type[Method], config: RunConfig, world: int) -> None:
+    """Make sure that the work can be shared out.
 
     Raises:
-        InputError: The batch size is no multiple of the number of processes.
+        InputError: The method trains in one process, or the batch size is no multiple of their
+            number.
     """
+    if world > 1 and not kind.shared_out:
+        raise InputError(f"{kind.name} trains in one process: start it without torchrun")
     if config.batch_size % world:
         raise InputError(
             f"--batch-size {config.batch_size} cannot be shared by {world} processes: "

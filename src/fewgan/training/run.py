@@ -90,16 +90,23 @@ class Run:
                 f"the weights in {self.path} do not fit its model.json: was a file swapped?"
             ) from None
 
-    def _weights(self, which: Checkpoint) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        if which == "best":
-            return checkpoint.read(self.folder.weights_file)
+    def weights_file(self, which: Checkpoint = "best") -> Path:
+        """The file that holds the averaged generator of a checkpoint.
+
+        Raises:
+            InputError: No checkpoint of that number was kept.
+        """
         if isinstance(which, int):
             if which not in self.folder.numbers:
                 kept = ", ".join(map(str, self.folder.numbers)) or "none: train with --snapshots"
                 raise InputError(f"{self.path} kept no checkpoint {which}; it kept {kept}")
-            return checkpoint.read(self.folder.kept(which))
-        tensors, meta = checkpoint.read(self.folder.last)
-        return checkpoint.within("ema", tensors), meta
+            return self.folder.kept(which)
+        return self.folder.last if which == "last" else self.folder.weights_file
+
+    def _weights(self, which: Checkpoint) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors, meta = checkpoint.read(self.weights_file(which))
+        # The last one has all that training needs beside it.
+        return checkpoint.within("ema", tensors) if which == "last" else tensors, meta
 
     def labels(self, n: int, label: Asked = None) -> Tensor:
         """Labels int64 [n] as the model counts them: one class, or several in equal shares.
