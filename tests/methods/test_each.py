@@ -52,6 +52,13 @@ def test_a_feed_of_one_class_shows_that_class_and_draws_from_the_same_numbers():
     assert torch.equal(drawn, feed.normal(4))
 
 
+def test_each_goes_on_through_a_look_at_whole_images():
+    method, _, feed = begun("cdc", anchors=3)
+    for _ in range(4):
+        method.step(feed)
+    assert feed.seen == 4 * 3 * 8
+
+
 def test_each_label_is_drawn_by_its_own_part_in_the_order_asked_for():
     class Flat(torch.nn.Module):
         def __init__(self, shade):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fewgan.methods.adam_probe import Modulation
-from fewgan.methods.kernels import kernel_axes, per_kernel, ranks, spread
+from fewgan.methods.kernels import kernel_axes, kernel_kinds, per_kernel, ranks, spread
 from fewgan.methods.rick import Chosen
 from fewgan.networks.build import Discriminator, Generator, ImageSpec, NetworkSettings
 from fewgan.networks.heads import RealFake
@@ -40,15 +40,22 @@ def test_every_layer_of_every_trunk_is_counted(trunk):
         assert not [n for n in axes if "norm" in n or "embedding" in n]
 
 
-def test_ranks_are_over_all_layers_together():
+def test_ranks_are_over_all_layers_of_a_kind_together():
     means = per_kernel(
         {"a": torch.tensor([[1.0, 3.0], [8.0, 8.0]]), "b": torch.tensor([[5.0], [0.0]])},
         {"a": 0, "b": 0},
     )
     assert means["a"].tolist() == [2.0, 8.0]
-    found = ranks(means)
+    found = ranks(means, {"a": 4, "b": 4})
     assert found["a"].tolist() == [0.25, 0.75]
     assert found["b"].tolist() == [0.5, 0.0]
+    apart = ranks(means, {"a": 4, "b": 2})
+    assert list(apart) == ["a", "b"]
+    assert [apart[name].tolist() for name in apart] == [[0.0, 0.5], [0.5, 0.0]]
+    assert kernel_kinds(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Linear(2, 3))) == {
+        "0.weight": 4,
+        "1.weight": 2,
+    }
 
 
 def test_the_top_is_frozen_the_last_is_pruned_for_good_and_the_rest_is_free():

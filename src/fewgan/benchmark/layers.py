@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fewgan.errors import InputError
 from fewgan.files import write_json
 from fewgan.methods.adaptation import Unlabelled, lent_by
 from fewgan.methods.elastic import importance
 from fewgan.methods.gan import GAN
+from fewgan.methods.kernels import LAYERS
 from fewgan.report.curves import Chart, save_png
 from fewgan.training.run import Run
-
-COUNTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
 def analyse_layers(
@@ -52,7 +51,7 @@ def analyse_layers(
     there, here = (dict(g.named_parameters()) for g in (before, sampler.generator))
     rows = []
     for name, layer in before.named_modules():
-        if not isinstance(layer, COUNTED):
+        if not isinstance(layer, LAYERS):
             continue
         own = [f"{name}.{part}" for part, _ in layer.named_parameters()]
         moved = _mean_size(here[n] - there[n] for n in own)

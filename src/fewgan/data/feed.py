@@ -1,6 +1,6 @@
 """What one training step draws: real images, latents and labels, all from one generator."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -243,7 +243,13 @@ class Feed:
         return share.to(self.device, non_blocking=True) if move else share
 
 
-class Around(Feed):
+if TYPE_CHECKING:
+    _Any = Feed
+else:
+    _Any = object  # inherited methods would look past those of the feed inside
+
+
+class Around(_Any):
     """A feed around another one: whatever a subclass does not change is that of the feed inside.
 
     Args:

@@ -18,7 +18,8 @@ def distance_consistency(
     """Divergence of the target's likenesses from the source's, a scalar not below 0.
 
     With p_i = softmax over j != i of cos(f_i, f_j), f being the source's map of layer l_i, and q_i
-    the same of the target's: the mean over all pairs i, j of p_ij log(p_ij / q_ij).
+    the same of the target's: the mean over i of sum_j p_ij log(p_ij / q_ij). The paper's code takes
+    the mean over all pairs, which is less by one over N - 1 and so falls as a batch grows.
 
     Args:
         source: Maps [N, ...] of each layer that the source has of N latents.
@@ -27,7 +28,7 @@ def distance_consistency(
     """
     log_p, log_q = (_log_likeness(maps, layers) for maps in (source, target))
     log_p = log_p.detach()
-    return (log_p.exp() * (log_p - log_q)).mean()
+    return (log_p.exp() * (log_p - log_q)).sum(1).mean()
 
 
 def _log_likeness(maps: Sequence[Tensor], layers: Tensor) -> Tensor:

@@ -31,10 +31,10 @@ from fewgan.data.feed import Feed
 from fewgan.losses.diffaugment import diffaugment
 from fewgan.losses.fisher import fisher_information
 from fewgan.methods.adaptation import Adaptation, AdaptationSettings, Unlabelled
-from fewgan.methods.base import Terms
+from fewgan.methods.base import Rate, Terms
 from fewgan.methods.elastic import importance_to_judge
 from fewgan.methods.gan import Judged
-from fewgan.methods.kernels import kernel_axes, ranks, spread
+from fewgan.methods.kernels import kernel_axes, kernel_kinds, ranks, spread
 from fewgan.networks.build import Generator, ImageSpec
 
 SMALL = 1e-7  # size of u and v at first, as the authors have it
@@ -47,6 +47,9 @@ class AdAMSettings(AdaptationSettings):
     """Steps of the probe, which come before those of the adaptation."""
     probe_samples: int = Field(1000, ge=1)
     """Samples whose gradients tell which kernels matter."""
+    modulation_lr: Rate = 0.002
+    """Learning rate of u and v (Adam), the paper's. What they change is their product, which at the
+    rate of the weights would stay next to nothing."""
     modulate_above: float = Field(0.5, ge=0, le=1)
     """Rank above which a kernel is modulated, and not trained itself."""
 
@@ -60,7 +63,7 @@ class Modulation(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.axes = kernel_axes(network)
+        self.axes, self.kinds = kernel_axes(network), kernel_kinds(network)
         weights = dict(network.named_parameters())
         self.u, self.v = nn.ParameterList(), nn.ParameterList()
         for i, (name, axis) in enumerate(self.axes.items()):
@@ -101,9 +104,11 @@ class Modulation(nn.Module):
             information: Of `u.<i>` and `v.<i>`, by these names.
             above: Rank in [0, 1].
         """
-        places = range(len(self.axes))
-        kernels = {str(i): information[f"v.{i}"] + information[f"u.{i}"].mean() for i in places}
-        for i, rank in enumerate(ranks(kernels).values()):
+        kernels = {
+            name: information[f"v.{i}"] + information[f"u.{i}"].mean()
+            for i, name in enumerate(self.axes)
+        }
+        for i, rank in enumerate(ranks(kernels, self.kinds).values()):
             self.modulated(i).copy_(rank >= above)
             self.u[i].normal_(0, SMALL)
             self.v[i].normal_(0, SMALL)
@@ -111,6 +116,8 @@ class Modulation(nn.Module):
 
 class Probed(Unlabelled):
     """A generator whose kernels are read through their modulation."""
+
+    lends = False
 
     def __init__(self, generator: Generator, classes: int) -> None:
         super().__init__(generator, classes)
@@ -135,7 +142,13 @@ class AdAM(Adaptation):
     def __init__(self, settings: AdAMSettings, spec: ImageSpec) -> None:
         super().__init__(settings, spec)
         self.of_d = Modulation(self.discriminator.trunk)
-        self.optimizers["d"].add_param_group({"params": list(self.of_d.parameters())})
+        rate = {"lr": settings.modulation_lr}
+        self.optimizers["d"].add_param_group({"params": list(self.of_d.parameters()), **rate})
+        factors = list(self.of_g.parameters())
+        (group,) = self.optimizers["g"].param_groups
+        own = {id(factor) for factor in factors}
+        group["params"] = [p for p in group["params"] if id(p) not in own]
+        self.optimizers["g"].add_param_group({"params": factors, **rate})
 
     @classmethod
     def make_sampler(cls, settings: Any, spec: ImageSpec) -> Probed:  # type: ignore[override]

@@ -5,7 +5,7 @@ become part of the latent, so that all it could draw is still drawn. The target 
 game is the plain one of real against fake, which a subclass adds something to.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -39,6 +39,8 @@ class Unlabelled(nn.Module):
     """
 
     classes = 0
+    lends: ClassVar[bool] = True
+    """Whether the generator alone draws what this draws, so that others can go on from it."""
 
     def __init__(self, generator: Generator, classes: int) -> None:
         super().__init__()
@@ -98,10 +100,15 @@ class Adaptation(DCGAN):
 
     @classmethod
     def inherited(cls, settings: dict[str, Any], classes: int) -> dict[str, Any]:
-        """Networks and form of the game; the optimisers are of its own."""
-        kept = {*NetworkSettings.model_fields, "game"} & settings.keys()
-        drawn = settings.get("source_classes", classes)
-        return {name: settings[name] for name in kept} | {"source_classes": drawn}
+        """Networks, form of the game and the gradient penalty; the optimisers are of its own.
+
+        A critic is held by a penalty that no adaptation has: its game goes on as that of logits.
+        """
+        kept = {*NetworkSettings.model_fields, "game", "r1"} & settings.keys()
+        lent = {name: settings[name] for name in kept}
+        if lent.get("game") == "wasserstein":
+            lent["game"] = "bce"
+        return lent | {"source_classes": settings.get("source_classes", classes)}
 
     @classmethod
     def make_sampler(cls, settings: Any, spec: ImageSpec) -> Unlabelled:  # type: ignore[override]
@@ -129,10 +136,12 @@ class Adaptation(DCGAN):
         """
         players = learned.method.players
         generator: Any = lent_by(learned.sampler, self.settings.source_classes).generator
-        if not isinstance(players, GAN) or type(generator) is not Generator:
+        alone = getattr(learned.sampler, "lends", True)
+        if not isinstance(players, GAN) or type(generator) is not Generator or not alone:
             raise InputError(
                 f"a run of {learned.method.name} draws in a way of its own: "
-                "adapt one of a GAN, or of a strategy that keeps the GAN's own generator"
+                "adapt one of a GAN, of a strategy that keeps the GAN's own generator, or the run "
+                "that it went on from"
             )
         theirs = players.discriminator.state_dict()
         own = self.discriminator.state_dict()

@@ -60,6 +60,8 @@ class Truncated(Unlabelled):
         truncation: Largest size of a number of the generator's own latent.
     """
 
+    lends = False
+
     def __init__(self, generator: Generator, classes: int, truncation: float) -> None:
         super().__init__(generator, classes)
         self.truncation = truncation

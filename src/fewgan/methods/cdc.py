@@ -40,8 +40,9 @@ NEAR = 0.1  # standard deviation about an anchor
 class CDCSettings(AdaptationSettings):
     """Settings of `cdc`: how firmly likenesses are held, and what a patch is."""
 
-    consistency: Weight = 1000.0
-    """Weight W of the distance consistency."""
+    consistency: Weight = 333.0
+    """Weight W of the distance consistency: the paper's 1000, of a mean over the pairs of four
+    images, is this."""
     anchors: int = Field(10, ge=1)
     """Latents near which whole images are judged; as many as there are images."""
     patch_stages: int = Field(2, ge=1)

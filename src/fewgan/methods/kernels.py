@@ -31,12 +31,28 @@ def per_kernel(values: Mapping[str, Tensor], axes: Mapping[str, int]) -> dict[st
     return {n: values[n].movedim(axis, 0).flatten(1).mean(1) for n, axis in axes.items()}
 
 
-def ranks(importance: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Where each kernel stands among all, from 0 (least important) to below 1: [out] by name."""
-    flat = torch.cat(list(importance.values()))
-    place = flat.argsort(stable=True).argsort(stable=True).double() / len(flat)
-    parts = place.split([len(value) for value in importance.values()])
-    return dict(zip(importance, parts, strict=True))
+def ranks(importance: Mapping[str, Tensor], kinds: Mapping[str, int]) -> dict[str, Tensor]:
+    """Where each kernel stands among those of its kind, from 0 (least important) to below 1.
+
+    Args:
+        importance: Of each kernel, [out] by name.
+        kinds: Kind of each layer, by the same names: convolutions are ranked among themselves, and
+            linear layers, of which one can have more kernels than all convolutions.
+    """
+    found: dict[str, Tensor] = {}
+    for kind in set(kinds.values()):
+        names = [name for name in importance if kinds[name] == kind]
+        flat = torch.cat([importance[name] for name in names])
+        place = flat.argsort(stable=True).argsort(stable=True).double() / len(flat)
+        parts = place.split([len(importance[name]) for name in names])
+        found |= dict(zip(names, parts, strict=True))
+    return {name: found[name] for name in importance}
+
+
+def kernel_kinds(network: nn.Module) -> dict[str, int]:
+    """Dimensions of each weight with kernels that are counted: 4 of a convolution, or 2."""
+    weights = dict(network.named_parameters())
+    return {name: weights[name].ndim for name in kernel_axes(network)}
 
 
 def spread(chosen: Tensor, weight: Tensor, axis: int) -> Tensor:

@@ -43,6 +43,8 @@ class Mined(Unlabelled):
         width: Hidden units of the miner.
     """
 
+    lends = False
+
     def __init__(self, generator: Generator, classes: int, width: int) -> None:
         super().__init__(generator, classes)
         d = generator.latent_dim

@@ -56,6 +56,8 @@ class Painted(Unlabelled):
     styles: Tensor
     held: Tensor
 
+    lends = False
+
     def __init__(
         self, generator: Generator, classes: int, spec: ImageSpec, settings: NSTSettings
     ) -> None:

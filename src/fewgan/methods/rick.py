@@ -2,8 +2,9 @@
 
 Zhao, Du, Abdollahzadeh, Pang, Lin, Yan & Cheung, "Exploring incompatible knowledge transfer in
 few-shot image generation", CVPR 2023 (removing in-compatible knowledge). A kernel is all weights
-that draw one map. Every `estimate_every` steps, in generator and discriminator alike, each gets its
-Fisher information F, the mean over its weights, and by its rank among all kernels of its network
+that draw one map. Every `estimate_every` steps, in the generator and in the discriminator's trunk
+alike, each gets its Fisher information F, the mean over its weights, and by its rank among all of
+its network's convolutions, or of its linear layers,
 
     the top  1 - keep_above     is frozen until the next estimate
     the last `prune_below`      is set to zero, for good
@@ -26,7 +27,7 @@ from fewgan.data.feed import Feed
 from fewgan.methods.adaptation import Adaptation, AdaptationSettings, Unlabelled
 from fewgan.methods.base import Terms
 from fewgan.methods.elastic import importance, importance_to_judge
-from fewgan.methods.kernels import kernel_axes, per_kernel, ranks, spread
+from fewgan.methods.kernels import kernel_axes, kernel_kinds, per_kernel, ranks, spread
 from fewgan.networks.build import ImageSpec
 
 
@@ -68,7 +69,7 @@ class Chosen(nn.Module):
     ) -> None:
         """Freeze and prune by the information of a network's weights, from where it is now."""
         self.kept.load_state_dict(network.state_dict())
-        place = ranks(per_kernel(information, self.axes))
+        place = ranks(per_kernel(information, self.axes), kernel_kinds(network))
         for i, name in enumerate(self.places):
             rank = place[name]
             getattr(self, f"frozen{i}").copy_(rank >= keep)
@@ -95,7 +96,7 @@ class RICK(Adaptation):
 
     def __init__(self, settings: RICKSettings, spec: ImageSpec) -> None:
         super().__init__(settings, spec)
-        self.of_g, self.of_d = Chosen(self.lent), Chosen(self.discriminator)
+        self.of_g, self.of_d = Chosen(self.lent), Chosen(self.discriminator.trunk)
 
     def step(self, feed: Feed, also: Any = None) -> Terms:
         """One step of the game, and what was chosen put back."""
@@ -107,7 +108,7 @@ class RICK(Adaptation):
         terms = super().step(feed, also)
         if learning:
             self.of_g.hold(self.lent)
-            self.of_d.hold(self.discriminator)
+            self.of_d.hold(self.discriminator.trunk)
         return terms
 
     def descend(self, player: str, terms: Terms) -> None:
@@ -129,13 +130,14 @@ class RICK(Adaptation):
         with torch.no_grad():
             made = sampler(latents)
         of_g = importance(self.lent, self.realness, z, y)
-        judge = dict(self.discriminator.named_parameters())
+        judge = dict(self.discriminator.trunk.named_parameters())
         of_d = importance_to_judge(self._judged, judge, real, made)
         self.train()
         keep, prune = self.settings.keep_above, self.settings.prune_below
         self.of_g.choose(self.lent, of_g, keep, prune)
-        self.of_d.choose(self.discriminator, of_d, keep, prune)
+        self.of_d.choose(self.discriminator.trunk, of_d, keep, prune)
 
     def _judged(self, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
-        verdict: Tensor = functional_call(self.discriminator, dict(weights), (x,))
+        trunk = {f"trunk.{name}": value for name, value in weights.items()}
+        verdict: Tensor = functional_call(self.discriminator, trunk, (x,))
         return verdict
