@@ -304,6 +304,17 @@ def test_only_scales_shifts_and_latents_learn_until_the_images_are_drawn(source)
     assert terms[0]["g/stay"] == 0 < terms[-1]["g/stay"]
 
 
+def test_classes_that_no_image_had_are_not_drawn():
+    method, _, feed = adapted("bsa", "acgan")
+    few = copy.copy(feed)
+    few.images = feed.images.take(torch.arange(2))
+    averaged = copy.deepcopy(method.sampler)
+    method.begin(few, averaged)
+    for sampler in (method.sampler, averaged):
+        z = sampler.latents(torch.zeros(60), torch.Generator().manual_seed(0))
+        assert sampler.split(z)[1].unique().tolist() == [0, 1]
+
+
 def test_latents_come_from_the_middle_and_classes_from_everywhere():
     method, _, _ = adapted("bsa", "acgan", truncation=0.3)
     z = method.sampler.latents(torch.zeros(900), torch.Generator().manual_seed(0))

@@ -59,6 +59,12 @@ def test_each_goes_on_through_a_look_at_whole_images():
     assert feed.seen == 4 * 3 * 8
 
 
+def test_what_is_seen_inside_a_class_is_counted():
+    method, _, feed = begun("bsa")
+    method.step(feed)
+    assert feed.seen == 3 * 8
+
+
 def test_each_label_is_drawn_by_its_own_part_in_the_order_asked_for():
     class Flat(torch.nn.Module):
         def __init__(self, shade):

@@ -261,3 +261,12 @@ class Around(_Any):
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._feed, name)
+
+    @property
+    def seen(self) -> int:
+        """Real images that were seen; what is counted here is counted inside."""
+        return self._feed.seen
+
+    @seen.setter
+    def seen(self, count: int) -> None:
+        self._feed.seen = count

@@ -61,10 +61,17 @@ class Truncated(Unlabelled):
     """
 
     lends = False
+    tried: Tensor
 
     def __init__(self, generator: Generator, classes: int, truncation: float) -> None:
         super().__init__(generator, classes)
         self.truncation = truncation
+        self.register_buffer("tried", torch.tensor(max(1, classes)))
+
+    def split(self, z: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The generator's own latents [N,D] and classes int64 [N], of those that an image had."""
+        own, y = super().split(z)
+        return own, None if y is None else y % self.tried
 
     def latents(self, y: Tensor, generator: torch.Generator) -> Tensor:
         """Draw a latent [N,D] or [N,D+1] for each place in y [N], on the CPU."""
@@ -115,7 +122,10 @@ class BSA(Adaptation):
             )
 
     def begin(self, feed: Feed, averaged: nn.Module) -> None:
-        """Remember the scales and shifts of the source."""
+        """Remember the scales and shifts of the source, and how many of its classes are tried."""
+        count: Any = min(max(1, self.settings.source_classes), len(feed.images))
+        for sampler in (self.generator, averaged):
+            sampler.tried.fill_(count)  # type: ignore[operator]
         for i, table in enumerate(self.tables):
             getattr(self, f"source{i}").copy_(table.detach())
 
@@ -128,7 +138,8 @@ class BSA(Adaptation):
         feed.seen += feed.batch_size
         x = to_float(shown.images[chosen])
         z = self.images[chosen]
-        # The classes of the source are tried in turn, each image with its own.
+        # The classes of the source are tried in turn, each image with its own; each class has its
+        # own scales and shifts, so that one which no image has would be drawn as in the source.
         y = chosen % self.settings.source_classes if self.settings.source_classes else None
         self.lent.eval()
         made = self.lent(z + NOISE * feed.normal(self.lent.latent_dim), y)
