@@ -65,7 +65,7 @@ def main() -> None:
         for i in range(0, len(names), A_CHART)
     ]
     path = given.out / f"continual-{given.data}.png"
-    save_png(charts, path)
+    save_png(charts, path, columns=min(2, len(charts)))
     print(path)
 
 
