@@ -95,6 +95,6 @@ def test_a_protocol_asks_whether_the_images_help(write, tmp_path, capsys):
     record = read_json(out / "acgan" / "digits" / "5" / "0" / "cell.json")
     figures = {f["name"]: f for f in record["checkpoints"]["best"]["figures"]}
     told = read_json(out / "acgan" / "digits" / "5" / "0" / "uplift.json")
-    assert figures["uplift"]["value"] == told["gains"]["generated over real"]["mean"]
+    assert figures["uplift"]["value"] == told["gains"]["uplift"]["mean"]
     assert figures["uplift"]["card"]["note"] == told["verdict"]
     assert {"classic_uplift", "uplift_over_classic"} < figures.keys()

@@ -218,5 +218,5 @@ def test_red_bars_become_blue_bars_where_they_are():
     for made, real, channel in ((blue, test[:20], 2), (red, test[20:], 0)):
         bar = real[:, 1] < 0
         difference = made[:, channel] - made[:, 2 - channel]
-        assert difference[bar].mean() > 0.7  # a copy has -1.49, the answer 1.49
+        assert difference[bar].mean() > 0.5  # a copy has -1.49, the answer 1.49
         assert difference[~bar].abs().mean() < 0.3
