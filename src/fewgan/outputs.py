@@ -143,8 +143,9 @@ def _write_arrays(run: Run, images: ImageSet, out: Path) -> None:
 
 
 def _write_folder(run: Run, images: ImageSet, out: Path) -> None:
-    for before in (*out.glob(NUMBERED), *out.glob(f"*/{NUMBERED}")):  # an earlier export's
-        before.unlink()
+    if (out / "manifest.json").exists():  # only an earlier export goes, never a person's pictures
+        for before in (*out.glob(NUMBERED), *out.glob(f"*/{NUMBERED}")):
+            before.unlink()
     for i, (pixels, label) in enumerate(zip(images.images, images.labels.tolist(), strict=True)):
         # A class name comes from a stranger's folder: keep it one plain path component.
         name = run.class_names[label] if run.class_names else ""

@@ -209,7 +209,7 @@ def test_red_bars_become_blue_bars_where_they_are():
     """Unpaired; the answer is the same bar in blue. A copy has red there, and no blue."""
     model = make(width=8, g_lr=1e-3, d_lr=1e-3)
     source = feed(4)
-    for _ in range(150):
+    for _ in range(250):
         model.step(source)
     test = to_float(bars(20, seed=9).images)
     with torch.no_grad():
@@ -218,5 +218,5 @@ def test_red_bars_become_blue_bars_where_they_are():
     for made, real, channel in ((blue, test[:20], 2), (red, test[20:], 0)):
         bar = real[:, 1] < 0
         difference = made[:, channel] - made[:, 2 - channel]
-        assert difference[bar].mean() > 0.5  # a copy has -1.49, the answer 1.49
+        assert difference[bar].mean() > 0.7  # a copy has -1.49, the answer 1.49
         assert difference[~bar].abs().mean() < 0.3

@@ -113,6 +113,17 @@ def test_an_export_has_its_manifest_beside_or_within(run, tmp_path):
     assert left == ["000002.png", "000003.png", "notes.txt"]  # none of the export before
 
 
+def test_pictures_of_ones_own_are_not_taken_for_an_earlier_export(run, tmp_path):
+    mine = tmp_path / "photos" / "1" / "000099.png"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    words = (
+        f"sample {run.path} --n 2 --filter --confidence 0.2 --overwrite --out {tmp_path / 'photos'}"
+    )
+    assert main(words.split()) == 0
+    assert mine.read_bytes() == b"mine"
+
+
 def test_classes_are_brought_level(run, monkeypatch, tmp_path, capsys):
     training_images = selection.training_images
 

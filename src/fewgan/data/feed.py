@@ -244,12 +244,12 @@ class Feed:
 
 
 if TYPE_CHECKING:
-    _Any = Feed
+    _LikeFeed = Feed
 else:
-    _Any = object  # inherited methods would look past those of the feed inside
+    _LikeFeed = object  # inherited methods would look past those of the feed inside
 
 
-class Around(_Any):
+class Around(_LikeFeed):
     """A feed around another one: whatever a subclass does not change is that of the feed inside.
 
     Args:

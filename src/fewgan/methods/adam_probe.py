@@ -144,11 +144,9 @@ class AdAM(Adaptation):
         self.of_d = Modulation(self.discriminator.trunk)
         rate = {"lr": settings.modulation_lr}
         self.optimizers["d"].add_param_group({"params": list(self.of_d.parameters()), **rate})
-        factors = list(self.of_g.parameters())
-        (group,) = self.optimizers["g"].param_groups
-        own = {id(factor) for factor in factors}
-        group["params"] = [p for p in group["params"] if id(p) not in own]
-        self.optimizers["g"].add_param_group({"params": factors, **rate})
+        groups = [{"params": self.lent.parameters()}, {"params": self.of_g.parameters(), **rate}]
+        betas = settings.beta1, settings.beta2
+        self.optimizers["g"] = torch.optim.Adam(groups, settings.g_lr, betas, fused=True)
 
     @classmethod
     def make_sampler(cls, settings: Any, spec: ImageSpec) -> Probed:  # type: ignore[override]

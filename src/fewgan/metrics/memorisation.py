@@ -109,14 +109,14 @@ def near_copies(fake: Tensor, train: Tensor, *, ratio: float = RATIO) -> Audit:
     """
     if len(fake) == 0 or len(train) < 2:
         raise InputError("to look for copies takes generated images and two training images")
-    ratios, nearest_ = nearness(fake, train)
+    ratios, closest = nearness(fake, train)
     order = ratios.argsort()
     return Audit(
         copies=float((ratios < ratio).double().mean()),
         threshold=ratio,
         excess=float("nan"),
         ratio=float(ratios.median()),
-        pairs=torch.stack([order, nearest_[order]], dim=1).cpu(),
+        pairs=torch.stack([order, closest[order]], dim=1).cpu(),
         distances=ratios[order].cpu(),
     )
 
