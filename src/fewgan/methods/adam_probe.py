@@ -144,7 +144,10 @@ class AdAM(Adaptation):
         self.of_d = Modulation(self.discriminator.trunk)
         rate = {"lr": settings.modulation_lr}
         self.optimizers["d"].add_param_group({"params": list(self.of_d.parameters()), **rate})
-        groups = [{"params": self.lent.parameters()}, {"params": self.of_g.parameters(), **rate}]
+        groups: list[dict[str, Any]] = [
+            {"params": self.lent.parameters()},
+            {"params": self.of_g.parameters(), **rate},
+        ]
         betas = settings.beta1, settings.beta2
         self.optimizers["g"] = torch.optim.Adam(groups, settings.g_lr, betas, fused=True)
 
