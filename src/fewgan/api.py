@@ -29,7 +29,7 @@ from fewgan.report.view import RunView
 from fewgan.training import checkpoint, selection
 from fewgan.training.engine import Engine
 from fewgan.training.folder import RunFolder, check_free
-from fewgan.training.loop import Listener, Trainer, check_world
+from fewgan.training.loop import Listener, Trainer, check_settings
 from fewgan.training.progress import Bar, Tracker, check_tracker
 from fewgan.training.run import Run
 from fewgan.training.settings import RunConfig, RunSettings
@@ -63,7 +63,7 @@ def train(
     kind = methods.find(method)
     config = make_config(kind, {"data": data, **settings})
     engine = Engine(config.device)
-    check_world(kind, config, engine.world)
+    check_settings(kind, config, engine.world)
     check_tracker(config.track)
     # Clocks differ between processes: one of them names the folder.
     path = Path(out or engine.share(str(default_out(kind.name, config.data))))

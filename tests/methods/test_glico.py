@@ -17,7 +17,7 @@ from fewgan.methods.eyes import Eyes, pyramid
 from fewgan.methods.glico import GLICO, NEAR, GLICOSettings
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.latents import slerp
-from fewgan.training.loop import check_world
+from fewgan.training.loop import check_settings
 
 SMALL = {"width": 4, "latent_dim": 8, "noise_dim": 4, "slots": 40}
 
@@ -50,6 +50,15 @@ def test_only_latents_of_shown_images_move_and_all_stay_on_the_sphere():
         moved = (table != before).any(1).nonzero().flatten()
         assert set(moved.tolist()) <= set(shown.tolist())
         assert len(moved) >= len(shown.unique()) - 1
+
+
+def test_a_rare_class_can_be_shown_as_often_as_the_others():
+    images = make_blobs(30, 3)
+    few = images.take(torch.cat([(images.labels != 2).nonzero()[:, 0], torch.tensor([2])]))
+    assert few.counts()[2] == 1
+    feed = Feed(few, 32, torch.Generator().manual_seed(0), balance=True)
+    labels = torch.cat([feed.indexed()[1] for _ in range(30)])
+    assert (labels == 2).double().mean() == pytest.approx(1 / 3, abs=0.06)  # 3 s.d. are 0.046
 
 
 def test_images_are_drawn_again_ever_better():
@@ -257,8 +266,15 @@ def test_images_without_labels_that_cannot_be_had_are_refused(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("asked", [{"flip": True}, {"warp": 0.1}])
+def test_latents_stand_for_images_as_they_are(asked):
+    config = make_config(GLICO, {"data": "digits", **asked})
+    with pytest.raises(InputError, match="glico needs images as they are"):
+        check_settings(GLICO, config, 1)
+
+
 def test_several_processes_are_refused():
     config = make_config(GLICO, {"data": "digits"})
-    check_world(GLICO, config, 1)
+    check_settings(GLICO, config, 1)
     with pytest.raises(InputError, match="glico trains in one process"):
-        check_world(GLICO, config, 2)
+        check_settings(GLICO, config, 2)

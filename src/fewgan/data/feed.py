@@ -114,7 +114,7 @@ class Feed:
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Next real images [N,C,H,W] in [-1, 1] and their labels int64 [N], in shuffled epochs."""
-        return self._shown(self._next_balanced() if self._balance else self._next(self._all))
+        return self._shown(self._drawn())
 
     def batch_of(self, label: int) -> Tensor:
         """Next real images [N,C,H,W] in [-1, 1] of one class, in shuffled epochs of that class.
@@ -148,7 +148,7 @@ class Feed:
         They are shown as they are, neither mirrored nor bent.
         """
         self.seen += self.batch_size
-        index = self._mine(self._next(self._all), move=False).to(self.device)
+        index = self._mine(self._drawn(), move=False).to(self.device)
         return to_float(self.images.images[index]), self.images.labels[index], index
 
     def indexed_unlabelled(self) -> tuple[Tensor, Tensor]:
@@ -156,6 +156,9 @@ class Feed:
         assert self.unlabelled is not None, "there are none"
         index = self._mine(self._next(self._without), move=False).to(self.device)
         return to_float(self.unlabelled.images[index]), len(self.images) + index
+
+    def _drawn(self) -> Tensor:
+        return self._next_balanced() if self._balance else self._next(self._all)
 
     def _next(self, epochs: Epochs) -> Tensor:
         return epochs.next(self.batch_size)

@@ -80,6 +80,8 @@ class Method(nn.Module):
     """Whether it learns from images without labels too (`Feed.unlabelled`)."""
     shared_out: ClassVar[bool] = True
     """Whether several processes can train it together."""
+    as_they_are: ClassVar[bool] = False
+    """Whether it must see its images as they are, neither mirrored nor bent."""
     steps: ClassVar[int] = 16000
     """Updates of the generator when neither steps nor minutes are given."""
     optimizers: dict[str, torch.optim.Optimizer]

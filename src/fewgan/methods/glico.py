@@ -185,6 +185,7 @@ class GLICO(Method):
     unlabelled = True
     compared = False
     shared_out = False  # a row of the table moves where its image is
+    as_they_are = True  # and stands for this image, not for its mirror image
     steps = 8000
 
     def __init__(self, settings: GLICOSettings, spec: ImageSpec) -> None:

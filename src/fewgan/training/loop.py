@@ -353,13 +353,15 @@ def _ctrl_c() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def check_world(kind: type[Method], config: RunConfig, world: int) -> None:
-    """Make sure that the work can be shared out.
+def check_settings(kind: type[Method], config: RunConfig, world: int) -> None:
+    """Make sure that the method can do what is asked of it, in so many processes.
 
     Raises:
-        InputError: The method trains in one process, or the batch size is no multiple of their
-            number.
+        InputError: The method trains in one process, or on images as they are, or the batch size
+            is no multiple of the number of processes.
     """
+    if kind.as_they_are and (config.flip or config.warp):
+        raise InputError(f"{kind.name} needs images as they are: leave out --flip and --warp")
     if world > 1 and not kind.shared_out:
         raise InputError(f"{kind.name} trains in one process: start it without torchrun")
     if config.batch_size % world:
