@@ -38,10 +38,8 @@ def adapted(run: fewgan.Run, name: str, out: Path, given: argparse.Namespace) ->
     own = methods.find(run.model["method"]).adapted_by
     few = {"classes": name, "shots": given.shots, "seed": given.seed, "progress": False}
     few |= {"check_images": 16, "steps": given.steps, "check_every": given.steps}
-    few |= {"batch_size": given.shots}
-    if own:
-        return fewgan.adapt(run, own, given.data, out=out, **few)
-    return fewgan.adapt(run, "sequential", given.data, out=out, ema_decay=0.0, **few)
+    few |= {"batch_size": given.shots, "ema_decay": 0.0, "lr_decay": 0.0}
+    return fewgan.adapt(run, own or "sequential", given.data, out=out, **few)
 
 
 def judged(
@@ -84,11 +82,13 @@ def main() -> None:
     given = parser.parse_args()
     first = fewgan.load(given.runs[0])
     real = fewgan.datasets.load(given.data, size=first.spec.size)
-    judge = get_extractor("in-domain", data=real, test=real)
+    judge = get_extractor("in-domain", data=real)  # which saw every drawing, of every class
     found, panels, long = {}, {}, {}
     for path in given.runs:
         run = fewgan.load(path)
-        novel = run.folder.read_splits().classes["novel"][: given.classes]
+        novel = run.folder.read_splits().classes.get("novel", ())[: given.classes]
+        if not novel:
+            raise SystemExit(f"{path} kept no classes for later: train it with --novel-count")
         each, rows = [], []
         for index in novel:
             name = real.class_names[index]

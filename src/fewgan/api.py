@@ -163,7 +163,7 @@ def _classes_of(name: str | None, source: Run, settings: dict[str, Any]) -> list
     skip = settings.get("skip_corrupt", False)
     images = datasets.load(name, "train", size=source.spec.size, skip_corrupt=skip)
     named = [c for c, count in zip(images.class_names, images.counts(), strict=True) if count]
-    unclear = [c for c in named if "," in c or "/" in c]
+    unclear = [c for c in named if "," in c]
     if unclear:
         raise InputError(f"class {unclear[0]!r} cannot stand in a stream: rename its folder")
     return named
@@ -369,7 +369,7 @@ def _fit(
         trainer.run()
         engine.wait()
         if engine.main:
-            if config.source and len(images) <= copies.FEW:
+            if config.source and 2 <= len(images) <= copies.FEW:
                 copies.audit_copies(Run(folder.path), images)
             write_card(RunView.read(folder.path), folder.path / "README.md")
     return Run(folder.path)

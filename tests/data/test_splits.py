@@ -116,6 +116,13 @@ def test_experiences_by_number_and_by_name():
     assert splits.experiences("owl/cat,1", NAMES) == ((3,), (0, 1))
 
 
+def test_a_slash_within_a_name_divides_nothing():
+    names = ("Greek/alpha", "Greek/alpha1", "Greek/beta", "c")
+    assert splits.experiences("Greek/alpha1", names) == ((1,),)
+    read = splits.experiences("Greek/alpha,Greek/beta/3/Greek/alpha1", names)
+    assert read == ((0, 2), (3,), (1,))
+
+
 def test_order_seed_shuffles_classes_and_keeps_sizes():
     shuffled = splits.experiences("0,1/2,3/4", NAMES, order_seed=1)
     assert [len(e) for e in shuffled] == [2, 2, 1]

@@ -149,6 +149,27 @@ def test_figr_moves_both_players_by_adam_on_their_displacement():
     assert moved(method.critic, {n[7:]: v for n, v in before.items() if n.startswith("critic.")})
 
 
+@pytest.mark.parametrize(("name", "kinds"), [("figr", 1), ("reptile-1mlp", 3)])
+def test_a_task_keeps_its_images_or_draws_the_next(name, kinds, monkeypatch):
+    method, feed = begun(name)
+    shown, inner_step = [], method.inner_step
+    monkeypatch.setattr(
+        method, "inner_step", lambda feed, x, other: shown.append(x) or inner_step(feed, x, other)
+    )
+    method.step(feed)
+    assert len({tuple(x.flatten().tolist()) for x in shown}) == kinds
+    assert feed.seen == SMALL["inner_steps"] * feed.batch_size
+
+
+def test_what_is_not_of_a_task_is_shown_as_its_images_are():
+    method, feed = begun("reptile-1mlp")
+    state = feed.generator.get_state()
+    plain = method.batch_outside(feed)
+    feed.generator.set_state(state)
+    feed.warp = 0.5
+    assert (method.batch_outside(feed) - plain).abs().max() > 0.1
+
+
 def test_images_of_meta_training_are_kept_for_what_comes_later():
     method, feed = begun("reptile-1mlp")
     assert method.others.shape == (256, 1, 16, 16)
@@ -171,18 +192,37 @@ def source(request, tmp_path_factory):
 
 def test_a_run_learns_a_new_class_by_its_own_steps(source, tmp_path, capsys):
     words = ["adapt", str(source.path), "--data", "digits", "--classes", "7", "--shots", "8"]
-    words += ["--check-images", "40", "--batch-size", "8"]
+    words += ["--check-images", "40", "--batch-size", "8", "--check-every", "1"]
     assert main([*words, "--out", str(tmp_path / "run"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["best step"] == 20
+    assert json.loads(capsys.readouterr().out)["best step"] == SMALL["inner_steps"]
     run = fewgan.load(tmp_path / "run")
     assert run.model["method"] == f"inner:{source.model['method']}"
     pictures = sorted(p.name for p in run.folder.samples.glob("step-*.png"))
-    assert pictures == [f"step-{step:07d}.png" for step in (0, 5, 10, 15, 20)]
+    assert pictures == [f"step-{step:07d}.png" for step in range(1 + SMALL["inner_steps"])]
     same = run.sample(4), run.sample(4, which="last")
     assert torch.equal(*same)  # nothing is averaged
     assert not torch.equal(run.sample(4), source.sample(4))
     scores = fewgan.evaluate(run, "digits", n=40, metrics=["kid"], progress=False)
     assert scores["figures"][0]["card"]["n_real"] > 10
+
+
+def test_one_image_is_a_task(source, tmp_path):
+    given = {"data": "digits", "classes": "7", "shots": 1, "check_images": 40, "progress": False}
+    run = fewgan.adapt(source, out=tmp_path / "run", **given)
+    assert run.model["train_images"] == 1
+    assert not torch.equal(run.sample(4), source.sample(4))
+
+
+def test_several_classes_are_several_tasks(source, tmp_path, capsys):
+    words = ["adapt", str(source.path), "--data", "digits", "--classes", "7,8", "--shots", "8"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 2
+    assert "2 classes are as many tasks" in capsys.readouterr().err
+
+
+def test_novel_classes_come_later(source, tmp_path, capsys):
+    words = ["train", source.model["method"], "--data", "digits", "--novel", "7", "--shots", "5"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 2
+    assert "novel ones come with fewgan adapt" in capsys.readouterr().err
 
 
 def test_one_learned_class_becomes_another(source, tmp_path, capsys):

@@ -58,15 +58,29 @@ def test_it_takes_a_hundredth_of_the_weights_of_a_matrix():
 
 
 def test_batch_instance_norm_is_the_mixture():
-    norm, h = BatchInstanceNorm(3), torch.randn(6, 3, 5, 5)
+    norm, h, y = BatchInstanceNorm(3, 2), torch.randn(6, 3, 5, 5), torch.ones(6).long()
     over_batch = batch_norm(h, None, None, training=True)
     per_image = instance_norm(h)
     for rho in (1.0, 0.0, 0.3):
         norm.rho.data.fill_(rho)
-        torch.testing.assert_close(norm(h), rho * over_batch + (1 - rho) * per_image)
+        torch.testing.assert_close(norm(h, y), rho * over_batch + (1 - rho) * per_image)
     norm.rho.data.copy_(torch.tensor([-0.2, 0.4, 1.3]))
     norm.clip()
     torch.testing.assert_close(norm.rho.data, torch.tensor([0.0, 0.4, 1.0]))
+
+
+def test_each_class_is_normalised_by_what_its_own_batches_were():
+    norm = BatchInstanceNorm(3, 2)
+    batches = [5 * torch.randn(64, 3, 4, 4) + 7, torch.randn(64, 3, 4, 4)]
+    labels = [torch.full((64,), label) for label in (0, 1)]
+    for _ in range(100):
+        for h, y in zip(batches, labels, strict=True):
+            trained = norm(h, y)
+    norm.eval()
+    drawn = norm(torch.cat(batches), torch.cat(labels)).detach()
+    torch.testing.assert_close(drawn[64:], trained, rtol=0.01, atol=0.01)
+    assert drawn[:64].mean().abs() < 0.01
+    assert drawn[:64].std() == pytest.approx(1, abs=0.01)
 
 
 def test_deviations_are_positive_and_codes_are_averages():
@@ -119,14 +133,16 @@ def test_one_step_in_four_is_of_a_base_class():
 def test_a_run_draws_each_class_from_its_support(tmp_path, capsys):
     small = {k: v for k, v in SMALL.items() if k != "few"}
     run = fewgan.train(
-        "metacgan", "digits", out=tmp_path / "run", size=16, steps=3, batch_size=8, novel="7,8",
-        classes="0,1,7,8", shots=10, check_images=40, progress=False, **small,
+        "metacgan", "digits", out=tmp_path / "run", size=16, steps=3, check_every=1, batch_size=8,
+        novel="7,8", classes="0,1,7,8", shots=10, check_images=40, progress=False, **small,
     )  # fmt: skip
     division = run.folder.read_splits()
     assert division.classes["novel"] == (7, 8)
     labels = fewgan.datasets.load("digits", "train", size=16).labels[division.indices("train")]
     assert labels.bincount()[[7, 8]].tolist() == [10, 10]
     assert labels.bincount()[:2].min() > 100
+    run.sampler("best")
+    assert run.about["best"]["step"] == 3  # by no contest: copies of the few would win it
     assert run.sample(6, label="7").shape == (6, 1, 16, 16)
     assert run.sampler().shown.float().var((1, 2, 3, 4)).min() > 0  # of every class
     words = ["train", "metacgan", "--data", "digits", "--steps", "1", "--out", str(tmp_path / "x")]

@@ -179,14 +179,25 @@ class Feed:
 
     def _at(self, index: Tensor) -> tuple[Tensor, Tensor]:
         index = index.to(self.images.labels.device)
-        images, labels = self.images.images[index], self.images.labels[index]
+        return self.show(self.images.images[index]), self.images.labels[index]
+
+    def show(self, images: Tensor) -> Tensor:
+        """Images uint8 [N,C,H,W] as this feed shows them: in [-1, 1], mirrored or bent if it does.
+
+        N is `local_batch_size`.
+        """
         if self.flip:
             mirrored = self.uniform() < 0.5
             images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
         shown = to_float(images)
         if self.warp:
             shown = warped(shown, self.warp * self.normal(2, KNOTS, KNOTS))
-        return shown, labels
+        return shown
+
+    def again(self, x: Tensor) -> Tensor:
+        """The same real images once more: they count as seen, and nothing is drawn."""
+        self.seen += self.batch_size
+        return x
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal noise [N, *shape]."""

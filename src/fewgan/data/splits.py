@@ -6,6 +6,7 @@ digest of the image set they belong to.
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -181,7 +182,8 @@ def experiences(
     """Read a stream of experiences such as "0,1/2,3/4": which classes come when.
 
     Args:
-        stream: Experiences divided by "/", classes by ","; a class is its name or its number.
+        stream: Experiences divided by "/", classes by ","; a class is its name or its number. A
+            "/" within a class's name divides nothing.
         class_names: The classes there are.
         order_seed: Shuffles the classes over the experiences, whose sizes stay.
 
@@ -191,7 +193,7 @@ def experiences(
     Raises:
         InputError: A class is unknown or comes twice, or an experience is empty.
     """
-    parts = [[word.strip() for word in part.split(",")] for part in stream.split("/")]
+    parts = [_words(part) for part in _divided(stream, class_names)]
     if not all(word for part in parts for word in part):
         raise InputError(f"stream {stream!r} has an empty place: write it like 0,1/2,3/4")
     found = [[class_index(class_names, word) for word in part] for part in parts]
@@ -204,6 +206,20 @@ def experiences(
         flat = [flat[i] for i in torch.randperm(len(flat), generator=generator).tolist()]
     rest = iter(flat)
     return tuple(tuple(next(rest) for _ in part) for part in found)
+
+
+def _divided(stream: str, class_names: Sequence[str]) -> list[str]:
+    """The experiences of a stream; a "/" within a class's name divides nothing."""
+    names = sorted((name for name in class_names if "/" in name), key=len, reverse=True)
+    if not names:
+        return stream.split("/")
+    pattern = "|".join(map(re.escape, names))
+    hidden = re.sub(pattern, lambda name: name[0].replace("/", "\0"), stream)
+    return [part.replace("\0", "/") for part in hidden.split("/")]
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")]
 
 
 # --- written down -------------------------------------------------------------------------------

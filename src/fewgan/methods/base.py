@@ -80,6 +80,8 @@ class Method(nn.Module):
     """Whether it learns from images without labels too (`Feed.unlabelled`)."""
     shared_out: ClassVar[bool] = True
     """Whether several processes can train it together."""
+    few_novel: ClassVar[bool] = True
+    """Whether a few images of novel classes may be among those that it learns from."""
     as_they_are: ClassVar[bool] = False
     """Whether it must see its images as they are, neither mirrored nor bent."""
     steps: ClassVar[int] = 16000

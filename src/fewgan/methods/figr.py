@@ -137,6 +137,7 @@ class FIGR(MetaMethod):
     name = "figr"
     Settings = FIGRSettings
     settings: FIGRSettings
+    same_images = True
 
     def __init__(self, settings: FIGRSettings, spec: ImageSpec) -> None:
         super().__init__(settings, spec)

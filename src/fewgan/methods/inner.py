@@ -59,8 +59,13 @@ class Inner(Method):
 
     @classmethod
     def inherited(cls, settings: dict[str, Any], classes: int) -> dict[str, Any]:
-        """All of them, and a run that ends with its last step."""
-        return {**settings, **AS_TRAINED}
+        """All of them, and a run that is as long as a task, and ends with its last step."""
+        return {**settings, **AS_TRAINED, "steps": settings["inner_steps"]}
+
+    @classmethod
+    def batches(cls, settings: dict[str, Any]) -> int:
+        """One: a step is an inner step."""
+        return 1
 
     @classmethod
     def make_sampler(cls, settings: Any, spec: ImageSpec) -> nn.Module:
@@ -91,7 +96,17 @@ class Inner(Method):
         self.sampler.load_state_dict(learned.sampler.state_dict())
 
     def check(self, images: ImageSet) -> None:
-        """Any few images will do."""
+        """Make sure that there is one task.
+
+        Raises:
+            InputError: There are several classes.
+        """
+        tasks = sum(count > 0 for count in images.counts())
+        if tasks > 1:
+            raise InputError(
+                f"{tasks} classes are as many tasks: give --classes one of them, or learn each by "
+                "itself: fewgan adapt RUN each:inner"
+            )
 
     def begin(self, feed: Feed, averaged: nn.Module) -> None:
         """A task begins."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from fewgan.data.feed import Feed
-from fewgan.data.imageset import ImageSet, to_float
+from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError
 from fewgan.methods.base import Method, MethodSettings, Rate, Terms, Updates
 from fewgan.methods.meta_optimizer import MetaOptimizer
@@ -47,10 +47,14 @@ class MetaMethod(Method):
     settings: Any
     steps = 3000
     adapted_by = "inner"
+    compared = False  # what is drawn before a task is learned says little
+    few_novel = False
     inner: dict[str, torch.optim.Optimizer]
     others: Tensor
     outside: ClassVar[bool] = False
     """Whether a task is also told by what it is not, so that training images are kept for later."""
+    same_images: ClassVar[bool] = False
+    """Whether all inner steps of a task see one batch of its images, or each the next one."""
 
     def __init__(self, settings: Any, spec: ImageSpec) -> None:
         super().__init__(settings, spec)
@@ -99,11 +103,14 @@ class MetaMethod(Method):
             task = int(feed.classes[drawn])
             with self.over_tasks.task():
                 self.begin_task(feed)
-                for left in reversed(range(self.settings.inner_steps)):
-                    if not left:
+                x = feed.batch_of(task)
+                for i in range(1, self.settings.inner_steps + 1):
+                    if i == self.settings.inner_steps:
                         self.over_tasks.last_step()
                     other = feed.batch_outside(task) if self.outside else None
-                    terms = self.inner_step(feed, feed.batch_of(task), other)
+                    terms = self.inner_step(feed, x, other)
+                    if i < self.settings.inner_steps:
+                        x = feed.again(x) if self.same_images else feed.batch_of(task)
                 terms |= self.outer_step(feed)
         self.over_tasks.update()
         return terms
@@ -136,4 +143,4 @@ class MetaMethod(Method):
     def batch_outside(self, feed: Feed) -> Tensor:
         """Images [N,C,S,S] in [-1, 1] of the tasks of meta-training, for one that came later."""
         chosen = (feed.uniform() * len(self.others)).long()
-        return to_float(self.others[chosen])
+        return feed.show(self.others[chosen])

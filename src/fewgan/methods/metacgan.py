@@ -124,7 +124,7 @@ class MadeGenerator(nn.Module):
         widths = _widths(settings, spec)[::-1]
         self.classes = spec.classes
         self.project = nn.Linear(settings.latent_dim + spec.classes, 16 * widths[0], bias=False)
-        self.norms = nn.ModuleList(BatchInstanceNorm(width) for width in widths)
+        self.norms = nn.ModuleList(BatchInstanceNorm(width, spec.classes) for width in widths)
         chosen = settings.meta_layers.replace("none", "")
         made = {len(widths) - int(k) for k in filter(None, chosen.split(","))}
         if min(made, default=0) < 0:
@@ -147,7 +147,7 @@ class MadeGenerator(nn.Module):
         told = torch.cat([z, one_hot(y, self.classes).to(z)], 1)
         h = self.project(told).view(len(z), -1, 4, 4)
         for norm, up in zip(self.norms, self.ups, strict=True):
-            h = relu(norm(h))
+            h = relu(norm(h, y))
             h = up(h, code) if isinstance(up, MadeDeconvolution) else up(h)
         return torch.tanh(h)
 
@@ -272,7 +272,7 @@ class MetaCGAN(Method):
         y = torch.full((len(x),), label, device=x.device)
         maps = self.meta.features(x)
         fixed = maps.detach()
-        support = self.meta.features(feed.batch_of(label)[: self.settings.support]).detach()
+        support = fixed[: self.settings.support]
         # A batch is of one class: one image and one draw of noise make a kernel for all of it.
         n = 1 if self.settings.codes == "batch" else len(x)
         code = self.meta.code(support, fixed[:n], feed.normal(self.settings.code_dim)[:n])

@@ -13,8 +13,8 @@ generator keeps its step. So of a new class only a small network is asked to fin
 latent space its images lie, and the generator is that of all classes.
 
 With `--game wasserstein` both heads are critics, each with its gradient penalty, and five steps of
-D come before one of the MLP, on the same images (`--d-steps 5 --beta1 0 --beta2 0.9`). With
-`--domain-game bce` beside it, M stays a classifier: the paper's hybrid loss.
+D come before one of the MLP, on the same images (`--d-steps 5 --beta1 0 --beta2 0.9`, and rates of
+1e-4). With `--domain-game bce` beside it, M stays a classifier: the paper's hybrid loss.
 
 Unlike the released code: images are in [-1, 1] as the generator's are; other classes are drawn in
 one lookup; the discriminator normalises per image, not over a batch (`--d-norm batch` is theirs).

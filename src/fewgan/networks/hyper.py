@@ -6,11 +6,12 @@ diversity images with few training data", IJCNN 2020, after Li et al., "LGM-Net"
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv_transpose2d, normalize, softplus
+from torch.nn.functional import batch_norm, conv_transpose2d, normalize, softplus
 
 EMBEDDING = 32  # numbers that tell one filter from another
 HIDDEN = 128  # hidden units of the network that makes a filter
 LEAST = 1e-4  # deviation of a code
+MOMENTUM, EPS = 0.1, 1e-5  # of running statistics; of a variance
 
 
 class Code(nn.Module):
@@ -79,21 +80,40 @@ class BatchInstanceNorm(nn.Module):
 
     Nam & Kim, "Batch-instance normalization for adaptively style-invariant neural networks",
     NeurIPS 2018: y = (rho BN(x) + (1 - rho) IN(x)) gamma + beta, with rho kept in [0, 1].
+
+    A training batch is of one class. So each class has running statistics of its own, by which it
+    is normalised when images are drawn: those of all classes together no batch ever had.
+
+    Args:
+        channels: Channels of the maps.
+        classes: Number of classes.
     """
 
-    def __init__(self, channels: int) -> None:
+    mean: Tensor
+    var: Tensor
+
+    def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
-        self.batch = nn.BatchNorm2d(channels, affine=False)
+        self.register_buffer("mean", torch.zeros(classes, channels))
+        self.register_buffer("var", torch.ones(classes, channels))
         self.image = nn.GroupNorm(channels, channels, affine=False)
         self.rho = nn.Parameter(torch.ones(channels))
         self.gamma = nn.Parameter(torch.ones(channels))
         self.beta = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, h: Tensor) -> Tensor:
-        """Normalised maps [N,C,H,W]."""
+    def forward(self, h: Tensor, y: Tensor) -> Tensor:
+        """Normalised maps [N,C,H,W] of classes y int64 [N]; in training they are all of one."""
         rho = self.rho[:, None, None]
-        mixed = rho * self.batch(h) + (1 - rho) * self.image(h)
+        mixed = rho * self._over_batch(h, y) + (1 - rho) * self.image(h)
         return mixed * self.gamma[:, None, None] + self.beta[:, None, None]
+
+    def _over_batch(self, h: Tensor, y: Tensor) -> Tensor:
+        if self.training:
+            own = int(y[0])
+            mean, var = self.mean[own], self.var[own]  # views, which this updates
+            return batch_norm(h, mean, var, training=True, momentum=MOMENTUM)
+        mean, var = (running[y][:, :, None, None] for running in (self.mean, self.var))
+        return (h - mean) * (var + EPS).rsqrt()
 
     @torch.no_grad()
     def clip(self) -> None:

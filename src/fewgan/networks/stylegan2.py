@@ -228,7 +228,7 @@ class StyleGAN2Discriminator(nn.Module):
         for i, (a, b) in enumerate(itertools.pairwise(widths)):
             read = channels + joined[1] if i == 0 else 0
             self.stages.append(DownBlock(a, b, read))
-        self.features, self.group = widths[-1], group
+        self.features, self.places, self.group = widths[-1], 1, group
         self.last = EqualConv2d(widths[-1] + 1, widths[-1], 3)
         self.dense = EqualLinear(16 * widths[-1], widths[-1])
 

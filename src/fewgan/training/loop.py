@@ -300,7 +300,9 @@ class Trainer:
         self._guard()
         check: Check = self.monitor.check(self.ema.module, self.share)
         # Of a stream the figure sees the present classes only: by it, to forget would be best.
-        latest = self.streaming or not self.method.compared
+        # Of a few novel images among many it sees hardly any, and copies of these would please.
+        open_ = not (self.streaming or self.config.shows_few_novel)
+        latest = not (open_ and self.method.compared)
         best = better(None if latest else self.best, self.step, check)
         self.best = best or self.best
         values = {"kid": check.kid, "kid_error": check.kid_error, "diversity": check.diversity}
@@ -357,9 +359,14 @@ def check_settings(kind: type[Method], config: RunConfig, world: int) -> None:
     """Make sure that the method can do what is asked of it, in so many processes.
 
     Raises:
-        InputError: The method trains in one process, or on images as they are, or the batch size
-            is no multiple of the number of processes.
+        InputError: The method trains in one process, on images as they are, or without novel
+            classes, or the batch size is no multiple of the number of processes.
     """
+    if config.shows_few_novel and not kind.few_novel:
+        raise InputError(
+            f"{kind.name} learns from base classes, and novel ones come with fewgan adapt: "
+            "leave out --shots or --novel"
+        )
     if kind.as_they_are and (config.flip or config.warp):
         raise InputError(f"{kind.name} needs images as they are: leave out --flip and --warp")
     if world > 1 and not kind.shared_out:

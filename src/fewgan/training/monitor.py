@@ -66,6 +66,8 @@ class Monitor:
         self.real = self.extractor.features(real.images)
         real_labels = real.labels if self.classes > 1 else torch.zeros_like(real.labels)
         self.real_diversity = in_class_diversity(self.real, real_labels, self.classes)
+        if len(real) == 1:  # KID asks for two; a spread that is none moves it by a constant
+            self.real = self.real.expand(2, -1)
 
     @torch.no_grad()
     def generate(self, sampler: nn.Module, batch: int = 256) -> Tensor:

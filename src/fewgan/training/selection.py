@@ -79,9 +79,10 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
         kept = kept[shown]
     elif isinstance(settings.unlabelled, int):
         raise InputError("--unlabelled takes images that --shots leaves over: give --shots too")
-    if len(kept) < 2:
+    least = 1 if settings.source else 2
+    if len(kept) < least:
         raise InputError(
-            f"{settings.data} leaves {len(kept)} image to train on and 2 are the least: "
+            f"{settings.data} leaves {len(kept)} images to train on and {least} are the least: "
             "give more images, or a smaller --holdout"
         )
     experiences = {f"experience {i}": part for i, part in enumerate(stream)}

@@ -80,6 +80,11 @@ class RunSettings(BaseModel):
     track: Literal["none", "tensorboard", "trackio", "wandb"] = "none"
     """Log to this tracker too, beside metrics.jsonl."""
 
+    @property
+    def shows_few_novel(self) -> bool:
+        """Whether a few images of novel classes are shown, beside all of the base classes."""
+        return self.shots is not None and (self.novel, self.novel_count) != (None, None)
+
 
 class RunConfig(RunSettings):
     """All of a run's settings: `config.yaml` as it is written and read."""
