@@ -162,7 +162,10 @@ def _classes_of(name: str | None, source: Run, settings: dict[str, Any]) -> list
         raise InputError(NO_DATA)
     skip = settings.get("skip_corrupt", False)
     images = datasets.load(name, "train", size=source.spec.size, skip_corrupt=skip)
-    named = [c for c, count in zip(images.class_names, images.counts(), strict=True) if count]
+    counted = zip(images.class_names, images.counts(), strict=True)
+    named = [c for c, count in counted if count and c not in source.class_names]
+    if images.class_names and not named:
+        raise InputError(f"{source.path} knows all classes of {name}: give data with other ones")
     unclear = [c for c in named if "," in c]
     if unclear:
         raise InputError(f"class {unclear[0]!r} cannot stand in a stream: rename its folder")
@@ -272,7 +275,7 @@ def _check_stream(kind: type[Method], values: dict[str, Any]) -> None:
         )
     if not stream and values.get("order_seed") is not None:
         raise InputError("--order-seed shuffles a stream, and there is none: give --stream too")
-    for other in ("minutes", "classes", "snapshots"):
+    for other in ("minutes", "classes", "snapshots", "novel", "novel_count"):
         if stream and values.get(other):
             raise InputError(f"--{other} does not go with --stream: leave one of them out")
 

@@ -15,7 +15,7 @@ from fewgan.data.feed import Feed
 from fewgan.files import read_tensors
 from fewgan.methods.elastic import importance
 from fewgan.methods.modulators import WeightModulator
-from fewgan.methods.strategy import Replay
+from fewgan.methods.strategy import Replay, shares
 from fewgan.networks.build import ImageSpec
 
 CLASSES = 4
@@ -105,10 +105,22 @@ def test_replay_mixes_present_images_with_what_is_recalled():
 
 
 @pytest.mark.parametrize(
-    ("balance", "shares"), [("class", [1, 1, 1, 0]), ("task", [0.5, 0.5, 1, 0])]
+    ("balance", "expected"), [("class", [1, 1, 1, 0]), ("task", [0.5, 0.5, 1, 0])]
 )
-def test_shares_of_classes_and_of_tasks(balance, shares):
-    assert learned("mergan-jtr", balance=balance)._shares().tolist() == shares
+def test_shares_of_classes_and_of_tasks(balance, expected):
+    old, now = torch.tensor([[True, True, False, False], [True, False, True, False]])
+    assert shares(old, now, balance).tolist() == expected
+
+
+def test_rounding_draws_no_class_that_there_is_not():
+    """Of nine known classes and a new one the shares add up to a little less than 1 in float32."""
+    old = torch.arange(10) < 9
+    feed = feed_of(0)
+    feed.uniform = lambda: torch.tensor([0.0, 0.7, 1 - 2**-24])
+    labels = Replay(feed, shares(old, ~old, "task"), None, 8).labels()
+    assert labels.tolist()[::2] == [0, 9]
+    never = torch.tensor([1.0, 2.0, 0.0, 0.0])
+    assert Replay(feed, never, None, 8).labels().max() == 1
 
 
 def test_replayed_images_are_the_teachers():
@@ -116,7 +128,8 @@ def test_replayed_images_are_the_teachers():
     images, labels = strategy.feed(feed_of(2)).batch()
     drawn = copy.deepcopy(feed_of(2))
     drawn.batch()
-    wanted, z = Replay(drawn, strategy._shares(), None, 8).labels(), drawn.normal(8)
+    often = shares(strategy.old, strategy.now, "class")
+    wanted, z = Replay(drawn, often, None, 8).labels(), drawn.normal(8)
     gone = wanted != 2
     assert gone.any()
     assert torch.equal(labels, torch.where(gone, wanted, 2))
@@ -366,8 +379,9 @@ def test_bytes_kept_are_those_of_teacher_and_buffer():
     classes = 2 * CLASSES  # which are old, which are new
     assert make("sequential").bytes_kept == classes
     assert make("mergan-ra").bytes_kept == classes + generator
-    images = CLASSES * 5 * 16 * 16
-    assert make("mergan-jtr", buffer=5).bytes_kept == classes + generator + images
+    images = 5 * 16 * 16
+    assert make("mergan-jtr", buffer=5).bytes_kept == classes + generator
+    assert learned("mergan-jtr", buffer=5).bytes_kept == classes + generator + 2 * images
 
 
 def poisoned(monkeypatch, classes):
@@ -424,6 +438,33 @@ def test_the_stream_is_measured_after_every_experience(tmp_path):
         assert (run.folder.samples / picture).exists()
 
 
+def test_a_stream_that_has_not_ended_is_not_measured(tmp_path):
+    run = fewgan.train("sequential", "digits", out=tmp_path / "r", stream="0/1", steps=2, **SMALL)
+    with pytest.raises(fewgan.errors.InputError, match="real images, and the figures"):
+        fewgan.evaluate(run, "digits", n=3, metrics=["accuracy"], progress=False)
+    run.folder.kept(2).unlink()
+    with pytest.raises(fewgan.errors.InputError, match="1 of 2 experiences: fewgan resume it"):
+        fewgan.evaluate(run, "digits", n=100, metrics=["accuracy"], progress=False)
+
+
+def test_of_all_at_once_nothing_is_transferred(tmp_path):
+    run = fewgan.train("joint", "digits", out=tmp_path / "r", stream="0/1/2", steps=2, **SMALL)
+    result = fewgan.evaluate(run, "digits", n=100, metrics=["accuracy"], progress=False)
+    assert set(result["stream"]["figures"]["accuracy"]) == {"final"}
+    values = {f["name"]: f["value"] for f in result["figures"]}
+    assert values["forward_transfer"] is values["bytes_kept"] is None
+
+
+@pytest.mark.parametrize(
+    ("gan", "norm"),
+    [("wgan-gp", "none"), ("acgan", "none"), ("2ngan", "batch"), ("sngan-projection", "batch")],
+)
+def test_beside_a_penalty_no_image_is_judged_by_its_batch(gan, norm):
+    settings = methods.find(f"mergan-ra:{gan}").Settings()
+    assert settings.d_norm == norm
+    assert settings.norm == "instance"
+
+
 # --- asked for wrongly --------------------------------------------------------------------------
 
 
@@ -443,6 +484,9 @@ def test_the_stream_is_measured_after_every_experience(tmp_path):
             "wraps a two-player GAN, which cyclegan is not",
         ),
         (["mergan-ra:mergan-jtr", "--stream", "0/1"], "wraps a two-player GAN"),
+        (["sequential:ewc-few", "--stream", "0/1"], "wraps a two-player GAN"),
+        (["mergan-ra", "--stream", "0/1", "--novel", "1"], "--novel does not go with --stream"),
+        (["mergan-ra", "--stream", "0/1", "--novel-count", "1"], "does not go with --stream"),
         (["mergan-ra:dcgan", "--stream", "0/1", "--labels", "none"], "wrap a conditional GAN"),
         (["dgr:acgan", "--stream", "0/1", "--labels", "norm"], "a GAN that knows no classes"),
         (["acgan:2ngan"], "acgan wraps no other method"),

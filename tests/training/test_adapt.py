@@ -6,9 +6,12 @@ from PIL import Image
 
 import fewgan
 from conftest import make_blobs, write_folder
-from fewgan import api
+from fewgan import api, methods
+from fewgan.benchmark import evaluation
 from fewgan.cli import main
 from fewgan.files import read_tensors
+from fewgan.methods.base import Learned
+from fewgan.networks.build import ImageSpec
 from fewgan.training import selection
 
 SMALL = {"check_images": 40, "batch_size": 8, "progress": False}
@@ -95,6 +98,52 @@ def test_images_that_were_trained_on_are_never_measured_with(source, tmp_path):
     assert len(run.folder.read_splits().indices("train")) == 2 * 24  # a fifth is held out
     with pytest.raises(fewgan.errors.InputError, match="no images of class '0'"):
         fewgan.evaluate(run, str(folder), n=50, progress=False)
+
+
+def test_a_folder_of_all_classes_teaches_the_judge_and_is_compared_with(source, tmp_path):
+    everything = make_folder(tmp_path / "all", "0", "1", "2", "new 7")
+    few = make_folder(tmp_path / "few", "new 7")
+    run = grown(source, "mergan-ra", tmp_path / "run", data=str(few), classes=None)
+    real = evaluation.real_images(run, str(everything))
+    assert real.judge.counts() == [25, 25, 25, 45]  # of the new class, all but a few were shown
+    assert real.reference.counts() == [25, 25, 25, 5]
+    both = torch.cat([real.judge.images, real.reference.images]).flatten(1)
+    assert len(both.unique(dim=0)) == len(both)  # none is in both
+
+
+def make_folder(folder, *names):
+    images = fewgan.datasets.load("digits", "train", size=16)
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        for i in (images.labels == int(name[-1])).nonzero().flatten()[:50].tolist():
+            Image.fromarray(images.images[i, 0].numpy()).save(folder / name / f"{i}.png")
+    return folder
+
+
+def test_known_classes_are_not_learned_again(source, tmp_path, capsys):
+    words = ["adapt", str(source.path), "modulators", "--data", "digits", "--out"]
+    assert main([*words, str(tmp_path / "r"), "--stream", "7/1"]) == 2
+    assert "class '1' is known" in capsys.readouterr().err
+    run = grown(source, "modulators", tmp_path / "all", classes=None)
+    assert set(run.folder.read_splits().classes["experience 0"]) == set(range(3, 10))
+    with pytest.raises(fewgan.errors.InputError, match="knows all classes of digits"):
+        grown(run, "modulators", tmp_path / "none", classes=None)
+
+
+def test_an_experience_without_images_is_refused_at_once():
+    config = api.make_config(methods.find("sequential"), {"data": "x", "stream": "band 0/band 1"})
+    with pytest.raises(fewgan.errors.InputError, match="'band 1' has no images in x"):
+        selection.choose(config, make_blobs(20, 2).of_classes([0]))
+
+
+def test_a_stream_that_has_not_ended_is_nothing_to_go_on_from(tmp_path):
+    run = trained("sequential", tmp_path / "run", stream="0/1")
+    method = run.method("best")
+    method.now.zero_(), method.old.copy_(torch.tensor([True, False]))
+    sampler = run.sampler("best")
+    later = type(method)(method.settings, ImageSpec(1, 16, 3))
+    with pytest.raises(fewgan.errors.InputError, match="fewgan resume it first"):
+        later.adopt(Learned(sampler, method, 2))
 
 
 def test_it_begins_again_where_nothing_was_saved_yet(source, tmp_path):

@@ -11,7 +11,8 @@ import torch
 
 from fewgan import data
 from fewgan.benchmark.correspondence import correspondence_figures
-from fewgan.benchmark.stream import measure_stream, stream_figures
+from fewgan.benchmark.stream import check_stream, measure_stream, stream_figures
+from fewgan.data import splits
 from fewgan.data.imageset import ImageSet, class_index
 from fewgan.errors import InputError, unknown
 from fewgan.files import write_json
@@ -90,14 +91,17 @@ def evaluate(
     fake = run.imageset(n, classes if run.class_names else None, seed, which)
     if places is not None:
         real, fake = _only(run, places, data, real, fake)
+    parts = selection.stream(run.folder.read_splits()) if run.class_names else []
     real = replace(real, reference=_at_most(real.reference, n, seed))
     with progress_bars() if progress else contextlib.nullcontext() as bars:
         eyes = _eyes(extractor or _default(run, real), real, weights, seed, bars)
         reference, train = _as_run(real.reference, run), _as_run(real.train, run)
+        if parts and classes is None:
+            check_stream(run, parts, reference)
         figures = measure(fake, reference, train, metrics or METRICS, eyes, seed=seed, k=k)
         _draw(run, RealImages(reference, train, real.judge), fake, eyes, which)
         stream = None
-        if classes is None and selection.stream(run.folder.read_splits()) and run.class_names:
+        if parts and classes is None:
             judge = eyes if eyes.class_names == run.class_names else _judge(real, seed, bars)
             stream = measure_stream(run, reference, judge, seed=seed)
             figures += stream_figures(stream, figures[0].card) if figures else []
@@ -165,9 +169,27 @@ def real_images(run: Run, name: str) -> RealImages:
             f"{name} has {kinds[reference.channels]} images and {run.path} makes "
             f"{kinds[run.spec.channels]} ones: give data of that kind"
         )
+    if config.known and judge is train:
+        judge, reference = _halves(reference, train, config.seed)
     # A run that goes on from another was shown the new classes only: the others came before.
     shown = judge if config.known else train
     return RealImages(_shared(reference, train.class_names, name), shown, judge)
+
+
+def _halves(images: ImageSet, train: ImageSet, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Images of all classes divided in two: to teach a judge, beside those of training; to compare.
+
+    The judge's are numbered as the model does.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    taught, held = splits.holdout(images.labels, 0.5, generator)
+    half = _shared(images.take(taught), train.class_names, images.name)
+    judge = replace(
+        half,
+        images=torch.cat([half.images, train.images]),
+        labels=torch.cat([half.labels, train.labels]),
+    )
+    return judge, replace(images.take(held), name=f"half of {images.name}")
 
 
 def _unseen(reference: ImageSet, train: ImageSet) -> ImageSet:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from fewgan.data.imageset import ImageSet
+from fewgan.errors import InputError
 from fewgan.files import write_json
 from fewgan.metrics.accuracy import accuracy
 from fewgan.metrics.continual import continual
@@ -25,6 +26,26 @@ STREAM_FIGURES: dict[str, Better] = {
     "forgetting_from_best": "lower",
 }
 EACH = 500  # images generated of each class after each experience
+
+
+def check_stream(run: Run, parts: list[list[int]], reference: ImageSet) -> None:
+    """Make sure, before anything is measured, that a stream can be.
+
+    Raises:
+        InputError: It was not learned to its end, or a class has fewer than two real images.
+    """
+    for name, count in zip(run.class_names, reference.counts(), strict=True):
+        if count < 2:
+            raise InputError(
+                f"class {name!r} has {count} of {len(reference)} real images, and the figures of a "
+                "stream want 2: give a larger --n, or more images"
+            )
+    done = [stage for stage in range(1, len(parts) + 1) if run.folder.kept(stage).exists()]
+    if run.folder.kept(0).exists() and len(done) < len(parts):
+        raise InputError(
+            f"{run.path} has learned {len(done)} of {len(parts)} experiences: fewgan resume it, or "
+            "give --classes of those that it knows"
+        )
 
 
 def measure_stream(
@@ -63,9 +84,9 @@ def measure_stream(
         "accuracy": right.tolist(),
         "kid": distance.tolist(),
         "figures": {
-            "accuracy": _figures(scores),
+            "accuracy": _figures(scores, whole, known),
             # A distance is better low, so that its negative is the score: forgetting is growth.
-            "kid": _figures(-distances) | {"final": float(distances[-1].mean())},
+            "kid": _figures(-distances, whole, known) | {"final": float(distances[-1].mean())},
         },
         "bytes_kept": [a.get("bytes_kept", 0) for a in about],
         "seconds": [a["seconds"] for a in about],
@@ -99,7 +120,9 @@ def stream_figures(result: dict[str, Any], card: Card) -> list[Figure]:
     """
     found, about = result["figures"]["accuracy"], result["card"]
     values = {name: (found.get(name), better) for name, better in STREAM_FIGURES.items()}
-    values["bytes_kept"] = (result["bytes_kept"][-1], "lower")
+    # Of all at once nothing has to be kept, as nothing is gone.
+    kept = result["bytes_kept"][-1] if "backward_transfer" in found else None
+    values["bytes_kept"] = (kept, "lower")
     card = card.model_copy(
         update={
             "metric": "stream",
@@ -112,9 +135,15 @@ def stream_figures(result: dict[str, Any], card: Card) -> list[Figure]:
     return [Figure(name=n, value=v, better=better, card=card) for n, (v, better) in values.items()]
 
 
-def _figures(scores: Tensor) -> dict[str, float]:
-    """Those that the stream is long enough for: of one experience nothing is transferred."""
-    return {k: v for k, v in continual(scores)._asdict().items() if math.isfinite(v)}
+def _figures(scores: Tensor, whole: bool, known: int) -> dict[str, float]:
+    """Those that are defined: of one experience, or of all at once, nothing is transferred.
+
+    Nor is anything ahead of what is learned, where there is no untrained model to compare with.
+    """
+    found = {k: v for k, v in continual(scores)._asdict().items() if math.isfinite(v)}
+    if known:
+        found.pop("forward_transfer", None)
+    return {"final": found["final"]} if whole else found
 
 
 def _by_class(

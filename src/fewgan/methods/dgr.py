@@ -6,10 +6,10 @@ generator and solver at the end of the experience before, each batch of "real" i
 
     present images (x, y)   and   (G'(z), S'(G'(z))),
 
-of which earlier classes have their share together; the GAN learns the images, and the solver, a
-classifier, the pairs. Asked for a class, the sampler draws until the solver names an image so: a
-sample of what the solver finds in that class. (The image of many that it is *surest* of would be an
-outlier: after the first experience it calls everything the same, the strangest images loudest.)
+half and half (`balance`); the GAN learns the images, and the solver, a classifier, the pairs. Asked
+for a class, the sampler draws until the solver names an image so: a sample of what the solver finds
+in that class. (The image of many that it is *surest* of would be an outlier: after the first
+experience it calls everything the same, the strangest images loudest.)
 
 Its trap: what the solver mistakes it teaches to its successor, and classes that the generator draws
 seldom are replayed seldomer still; nothing says how often each class is to come.
@@ -28,7 +28,7 @@ from fewgan.data.imageset import to_bytes
 from fewgan.errors import InputError
 from fewgan.methods.base import Rate, Terms
 from fewgan.methods.dcgan import DCGAN
-from fewgan.methods.strategy import Replay, Strategy, StrategySettings
+from fewgan.methods.strategy import Balance, Replay, Strategy, StrategySettings, shares
 from fewgan.metrics.extractors.in_domain import Classifier
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.labels import Labels
@@ -39,6 +39,8 @@ class DGRSettings(StrategySettings):
 
     labels: Labels = "none"
     """How the label enters the generator: not at all, here."""
+    balance: Balance = "task"
+    """Half of what is fed for the present classes, or equal shares for all seen so far."""
     solver_lr: Rate = 1e-3
     """Learning rate of the solver (Adam)."""
     candidates: int = Field(32, ge=1, le=1024)
@@ -127,15 +129,13 @@ class DGR(Strategy):
 
     def step(self, feed: Feed) -> Terms:
         """One step of the GAN, and one of the solver on the very same images."""
-        fed = Replay(feed, self._shares(), self._recall, self.settings.latent_dim)
+        wanted = shares(self.old, self.now, self.settings.balance)
+        fed = Replay(feed, wanted, self._recall, self.settings.latent_dim)
         terms = self.learner.step(fed)
         images, labels = fed.last
         loss = {"class": cross_entropy(self.sampler.named(images), labels)}
         self.descend("solver", loss)
         return terms | {"solver/class": loss["class"].detach()}
-
-    def _shares(self) -> Tensor:
-        return (self.old | self.now).float()
 
     @torch.no_grad()
     def _recall(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,16 +8,15 @@ GANs", NeurIPS 2018, sections 3.3 and 3.4; their sum is ours):
     G descends  L_GAN(present and replayed) + W E ||G(z, c) - G'(z, c)||^2 / pixels
 """
 
-from typing import Literal
-
 from fewgan.methods.mergan_jtr import MerganJTR, MerganJTRSettings
 from fewgan.methods.mergan_ra import MerganRA, MerganRASettings
+from fewgan.methods.strategy import Balance
 
 
 class JTRRASettings(MerganJTRSettings, MerganRASettings):
     """Settings of `jtr+ra`: those of replay, and those of alignment."""
 
-    balance: Literal["class", "task"] = "task"
+    balance: Balance = "task"
     """Equal shares for all classes seen so far, or half for the present ones: earlier ones are held
     in place already, and what is new must be learned in one experience."""
 

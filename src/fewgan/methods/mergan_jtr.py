@@ -17,22 +17,20 @@ What comes back is the category, not the instance: a latent draws another image 
 each experience. Faults of the teacher are real to the student, and grow with the stream.
 """
 
-from typing import Literal
-
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from fewgan.data.feed import Feed
 from fewgan.data.imageset import to_bytes, to_float
-from fewgan.methods.strategy import Replay, Strategy, StrategySettings
+from fewgan.methods.strategy import Balance, Replay, Strategy, StrategySettings, shares
 from fewgan.networks.build import ImageSpec
 
 
 class MerganJTRSettings(StrategySettings):
     """Settings of `mergan-jtr`: how much comes back, and whether it is kept."""
 
-    balance: Literal["class", "task"] = "class"
+    balance: Balance = "class"
     """Equal shares for all classes seen so far, or half for the present ones."""
     buffer: int = Field(0, ge=0)
     """Images of each earlier class drawn once an experience and kept for it; 0: fresh ones."""
@@ -64,13 +62,13 @@ class MerganJTR(Strategy):
         """Present images, and earlier classes as the teacher draws them."""
         if not self.old.any():
             return feed
-        return Replay(feed, self._shares(), self._recall, self.settings.latent_dim)
+        wanted = shares(self.old, self.now, self.settings.balance)
+        return Replay(feed, wanted, self._recall, self.settings.latent_dim)
 
-    def _shares(self) -> Tensor:
-        old, now = self.old.float(), (self.now & ~self.old).float()
-        if self.settings.balance == "class":
-            return old + now
-        return old / old.sum() + now / now.sum().clamp(min=1)
+    @property
+    def bytes_kept(self) -> int:
+        """The teacher, and the images stored of classes that were learned."""
+        return super().bytes_kept - int((~self.old).sum()) * self.stored[:1].nbytes
 
     def _recall(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         if not self.settings.buffer:

@@ -14,7 +14,7 @@ optimisers forget their moments (Wu et al. 2018), and the networks are carried o
 
 import copy
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, create_model
@@ -29,6 +29,9 @@ from fewgan.networks.build import DNorm, ImageSpec
 from fewgan.networks.grow import grow
 from fewgan.networks.labels import Norm
 
+PENALTIES = ("r1", "penalty_weight")  # settings that hold a discriminator's slope
+Balance = Literal["class", "task"]
+
 
 class StrategySettings(BaseModel):
     """What every strategy adds to the settings of the GAN that it wraps, or changes in them."""
@@ -40,7 +43,7 @@ class StrategySettings(BaseModel):
     hang on statistics that later classes move."""
     d_norm: DNorm = "batch"
     """Normalisation of the discriminator's maps. Over a batch it learns fastest, which is what a
-    short experience needs."""
+    short experience needs; beside a gradient penalty it stays as the GAN has it."""
     spectral: bool = False
     """Spectral normalisation of the discriminator's trunk."""
     keep_moments: bool = False
@@ -72,9 +75,9 @@ class Strategy(Method):
         """This strategy around another GAN.
 
         Raises:
-            InputError: That is no two-player method.
+            InputError: That is no two-player method that is trained from its beginning.
         """
-        if not issubclass(learner, GAN):
+        if not issubclass(learner, GAN) or learner.adapts:
             raise InputError(f"{cls.name} wraps a two-player GAN, which {learner.name} is not")
         name = f"{cls.name.partition(':')[0]}:{learner.name}"
         wrapped: type[Self] = around(cls, learner, name, gan=learner)
@@ -120,15 +123,22 @@ class Strategy(Method):
         return self.learner.sampler
 
     def adopt(self, learned: Learned) -> None:
-        """Begin with the classes of another run, which come first here, as if just learned."""
+        """Begin with the classes of another run, which come first here, as if just learned.
+
+        Raises:
+            InputError: That run did not come to the end of its stream.
+        """
+        theirs = learned.method
+        if isinstance(theirs, Strategy) and not (theirs.old | theirs.now).all():
+            raise InputError("the run has not learned all its classes yet: fewgan resume it first")
         counts = learned.classes, self.spec.classes
-        theirs = learned.method.players.state_dict()
+        players = theirs.players.state_dict()
         others = {
             name: value
             for name, value in self.learner.state_dict().items()
             if not name.startswith("generator.")  # which is the sampler's, and not its average
         }
-        grow(others, theirs, *counts)
+        grow(others, players, *counts)
         self.recollect(learned.sampler, *counts)
         self.now[: learned.classes] = True
 
@@ -207,13 +217,13 @@ class Replay(Around):
     def __init__(self, feed: Feed, shares: Tensor, recall: Recall, latent_dim: int) -> None:
         super().__init__(feed)
         self._shares = shares.cumsum(0) / shares.sum()
+        self._last = int(shares.nonzero().max())  # rounding must not draw a class without a share
         self._recall, self._latent_dim = recall, latent_dim
 
     def labels(self) -> Tensor:
         """Labels int64 [N], each class as often as its share says."""
-        last = int(self._shares.ne(1).sum())  # rounding must not draw a class without a share
         drawn = torch.searchsorted(self._shares, self._feed.uniform(), right=True)
-        return drawn.clamp(max=last)
+        return drawn.clamp(max=self._last)
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Present and recalled images [N,C,H,W] in [-1, 1], and their labels int64 [N]."""
@@ -227,10 +237,23 @@ class Replay(Around):
         return images, labels
 
 
+def shares(old: Tensor, now: Tensor, balance: Balance) -> Tensor:
+    """How often each class is to come, float [K] of any sum; bool [K] are known, and present."""
+    known, new = old.float(), (now & ~old).float()
+    if balance == "class" or not old.any():
+        return known + new
+    return known / known.sum() + new / new.sum().clamp(min=1)
+
+
 def _joined(own: type[StrategySettings], gan: type[GAN]) -> type[MethodSettings]:
     """The settings of a strategy and of the GAN that it wraps, in one."""
     make: Any = create_model  # its types know no two bases
+    theirs = gan.Settings.model_fields
+    kept: tuple[str, ...] = ()
+    if any(theirs[name].default for name in PENALTIES if name in theirs):
+        kept = "d_norm", "spectral"  # a penalty is each image's own: a batch would mix them
+    own_fields = {name: (theirs[name].annotation, theirs[name]) for name in kept}
     joined: type[MethodSettings] = make(
-        own.__name__, __base__=(own, gan.Settings), __doc__=own.__doc__
+        own.__name__, __base__=(own, gan.Settings), __doc__=own.__doc__, **own_fields
     )
     return joined

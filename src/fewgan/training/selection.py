@@ -45,6 +45,7 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
     if settings.stream is not None:
         stream = splits.experiences(settings.stream, source.class_names, settings.order_seed)
         new = [index for part in stream for index in part]
+        _check_stream(settings, source, new)
         classes = sorted({*range(len(settings.known)), *new})
         kept = kept[torch.isin(source.labels, torch.tensor(new))]
     elif settings.classes is not None:
@@ -89,6 +90,21 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
     later = {"novel": tuple(novel)} if novel else {}
     named = {"model": tuple(classes), **later, **experiences}
     return Division.of(source, {"train": kept, **parts}, named)
+
+
+def _check_stream(settings: RunConfig, source: ImageSet, new: list[int]) -> None:
+    """Make sure that there is something to learn in every experience."""
+    counts = source.counts()
+    for index in new:
+        name = source.class_names[index]
+        if index < len(settings.known):
+            raise InputError(
+                f"class {name!r} is known to {settings.source} already: leave it out of the stream"
+            )
+        if not counts[index]:
+            raise InputError(
+                f"class {name!r} has no images in {settings.data}: leave it out of the stream"
+            )
 
 
 def _later(

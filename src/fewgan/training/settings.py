@@ -50,7 +50,7 @@ class RunSettings(BaseModel):
     """Show each class as often as any other, however many images it has."""
     steps: int | None = Field(None, ge=1)
     """Updates of the generator; when neither steps nor minutes are given, as many as suit the
-    method: 16000, or 1500 to adapt."""
+    method: 16000, or 1500 to adapt to a few images."""
     minutes: float | None = Field(None, gt=0)
     """Minutes of training; with steps too, whichever ends first."""
     lr_decay: float = Field(1.0, ge=0, le=1)
