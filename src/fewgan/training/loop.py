@@ -301,9 +301,8 @@ class Trainer:
         check: Check = self.monitor.check(self.ema.module, self.share)
         # Of a stream the figure sees the present classes only: by it, to forget would be best.
         # Of a few novel images among many it sees hardly any, and copies of these would please.
-        open_ = not (self.streaming or self.config.shows_few_novel)
-        latest = not (open_ and self.method.compared)
-        best = better(None if latest else self.best, self.step, check)
+        contest = not (self.streaming or self.config.shows_few_novel) and self.method.compared
+        best = better(self.best if contest else None, self.step, check)
         self.best = best or self.best
         values = {"kid": check.kid, "kid_error": check.kid_error, "diversity": check.diversity}
         values |= {"diversity_min": check.diversity_min, "best": bool(best)}
