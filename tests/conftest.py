@@ -22,6 +22,12 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory):
         yield
 
 
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """Begin every test with the same state of PyTorch's own generator, in whatever order they run."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def blobs() -> ImageSet:
     """Forty grey 16-pixel images of two classes: bright above, or bright below."""
