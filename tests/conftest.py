@@ -24,7 +24,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(autouse=True)
 def same_draws() -> None:
-    """Begin every test with the same state of PyTorch's own generator, in whatever order they run."""
+    """Begin every test with the same state of PyTorch's own generator, in any order."""
     torch.manual_seed(0)
 
 

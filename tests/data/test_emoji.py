@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from fewgan.data import emoji, emoji_pairs, load, sources
+from fewgan.data import emoji_pairs, load, sources
 from fewgan.data.carriers import Npm
-from fewgan.data.emoji import Style, render, svg
+from fewgan.data.emoji import Style, svg
 from fewgan.data.emoji_pairs import divide, shared_names
 from fewgan.data.fetching import fetch_source, home
 from fewgan.data.source import Request
+from fewgan.data.svg import render
 from fewgan.errors import InputError
 from fewgan.files import sha256_file
 
@@ -100,7 +101,7 @@ def test_a_package_without_categories_has_no_classes(machine):
 
 def test_drawings_are_kept(tiny, monkeypatch):
     first = tiny.read(Request(size=12))
-    monkeypatch.setattr(emoji, "render", None)
+    monkeypatch.setattr("fewgan.data.svg.render", None)
     assert tiny.read(Request(size=12)).digest == first.digest
 
 

