@@ -155,7 +155,7 @@ def test_few_shot_adapts_one_source_for_as_many_steps_by_every_method():
     plan, _ = load("few-shot")
     found = cells(plan, Path("out"))
     (source,) = planning.sources(plan, Path("out"))  # and not that of the smoke test
-    assert (source.folder, source.config.shots) == (Path("out/sources/people"), None)
+    assert (source.folder, source.config.shots) == (Path("out/sources/faces"), None)
     methods_of = {cell.config.method for cell in found}
     ways = {m.name for m in methods.available().values() if m.regime == "adapt"}
     assert methods_of == ways - {"each", "inner"}  # many of these, or from meta-trained runs
