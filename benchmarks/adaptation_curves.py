@@ -1,11 +1,12 @@
 """Measure adaptations every few hundred steps: the stopping point moves figures more than methods.
 
-    python benchmarks/adaptation_curves.py SOURCE WORK --data emoji-twemoji --classes Flags
+    python benchmarks/adaptation_curves.py SOURCE WORK --data faces-toon-head --extractor random
 
 Adapts the run SOURCE by each method into WORK/<method>, keeps a snapshot every `--every` steps,
 measures each against held-out images of the target, and writes `<--out>.json` and `<--out>.png`.
 What is in WORK already is not made again. `--settings name=a,b,c` draws one curve for each value of
-a setting instead, such as `--methods ewc-few --settings elastic=0.01,1,100`.
+a setting instead, such as `--methods ewc-few --settings elastic=0.01,1,100`, beside which stands
+how large the penalty is.
 """
 
 import argparse
@@ -24,6 +25,7 @@ CHARTS = {
     "intra_lpips": "Intra-cluster LPIPS",
     "copies": "Share of copies",
     "correspondence": "Correspondence with the source (0.5 = none)",
+    "penalty": "Elastic penalty, as a share of the adversarial loss",
 }
 
 
@@ -39,25 +41,35 @@ def adapted(given: argparse.Namespace, name: str, method: str, **settings: Any) 
     return fewgan.adapt(given.source, method, given.data, out=place, **wanted, **settings)
 
 
-def measured(run: fewgan.Run, data: str, n: int) -> list[dict[str, Any]]:
-    """The figures of every snapshot, with the losses there."""
+def penalty(losses: dict[str, float]) -> float | None:
+    """How large the elastic term is beside what it holds against, where there is one."""
+    return losses["g/elastic"] / losses["g/adversarial"] if "g/elastic" in losses else None
+
+
+def measured(
+    run: fewgan.Run, data: str, n: int, extractor: str | None
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The figures of every snapshot, with the losses there; and the card of the first figure."""
     file, kept = run.path / "curve.json", run.folder.numbers
     if file.exists() and (points := read_json(file)["points"])[-1]["step"] == kept[-1]:
-        return points
+        return points, read_json(file)["card"]
     logged = read_lines(run.folder.log_file)
     terms = ({k: v for k, v in line.items() if "/" in k or k == "step"} for line in logged)
     losses = {line.pop("step"): line for line in terms if len(line) > 1}
     points = []
     for step in kept:
+        metrics = ["kid", "intra_lpips", "memorisation"]
         found = fewgan.evaluate(
-            run, data, which=step, n=n, metrics=["kid", "intra_lpips", "memorisation"]
+            run, data, which=step, n=n, metrics=metrics, extractor=extractor, seed=0
         )
         values = {f["name"]: f["value"] for f in found["figures"]}
+        there = losses.get(step, {})
+        values["penalty"] = penalty(there)
         figures = {name: values.get(name) for name in CHARTS}
-        points.append({"step": step, **figures, "losses": losses.get(step, {})})
+        points.append({"step": step, **figures, "losses": there})
     card = found["figures"][0]["card"]
     write_json(file, {"points": points, "card": card})
-    return points
+    return points, card
 
 
 def main() -> None:
@@ -68,6 +80,7 @@ def main() -> None:
     parser.add_argument("--classes")
     parser.add_argument("--methods", default="finetune,ewc-few,freezed,cdc")
     parser.add_argument("--settings", default="")
+    parser.add_argument("--extractor")
     parser.add_argument("--shots", type=int, default=10)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--every", type=int, default=300)
@@ -84,17 +97,22 @@ def main() -> None:
     curves = {}
     for name, (method, settings) in entries.items():
         run = adapted(given, name.replace(", ", "-").replace(" ", "-"), method, **settings)
-        curves[name] = measured(run, given.data, given.n)
+        curves[name], of_one = measured(run, given.data, given.n, given.extractor)
     card = {"data": given.data, "classes": given.classes, "shots": given.shots, "n": given.n}
     card |= {"seed": given.seed, "steps": given.steps, "source": given.source.name}
+    card |= {key: of_one[key] for key in ("extractor", "n_real", "train")}
     write_json(given.out.with_suffix(".json"), {"card": card, "curves": curves})
     charts = [
         Chart(
             title,
-            {c: [(p["step"], p[f]) for p in points] for c, points in curves.items()},
+            {
+                c: [(p["step"], p[f]) for p in points if p[f] is not None]
+                for c, points in curves.items()
+            },
             from_zero=f != "correspondence",
         )
         for f, title in CHARTS.items()
+        if any(p[f] is not None for points in curves.values() for p in points)
     ]
     save_png(charts, given.out.with_suffix(".png"))
     print(given.out.with_suffix(".json"))
