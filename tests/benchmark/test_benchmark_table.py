@@ -113,6 +113,34 @@ def test_both_checkpoints_have_rows(results):
     assert panel.real["coverage"].mean == pytest.approx(0.97)
 
 
+def test_where_the_best_is_the_last_it_has_one_row(write, tmp_path, capsys):
+    from rich.console import Console
+
+    plan, _ = load(write(methods=["dcgan", "acgan"], seeds=[0]))
+    found = cells(plan, tmp_path / "out")
+    for cell in found:
+        finish(cell, 0.5)
+        record = read_json(record_file(cell))
+        record["checkpoints"]["last"] = record["checkpoints"]["best"]
+        write_json(record_file(cell), record)
+    results = Results(plan, "cpu", "fewgan benchmark tiny.yaml", found)
+    (panel,) = results.panels
+    assert [(row.label, row.checkpoint) for row in panel.rows] == [
+        ("dcgan", "last"), ("acgan", "last")
+    ]  # fmt: skip
+    Console(width=80).print(as_terminal(results))
+    assert capsys.readouterr().out.count("acgan") == 1
+
+
+def test_of_notes_that_differ_only_the_common_part_is_told(results):
+    for cell, around in zip(results.cells[:2], ("40, 2", "39, 3"), strict=True):
+        note = f"uncalibrated; images around each: {around}"
+        finish(cell, 0.5, card=CARD.model_copy(update={"note": note}))
+    rest = "uncalibrated; more in each evaluation.json"
+    (panel,) = replace(results, cells=results.cells[:2]).panels
+    assert panel.notes == (f"coverage: {rest}", f"kid: {rest}")
+
+
 def test_failed_cells_are_counted_named_and_complained_of(results):
     (panel,) = results.panels
     assert panel.rows[2].counts == {"done": 2, "failed": 1, "left": 0}

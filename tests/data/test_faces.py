@@ -101,9 +101,8 @@ def registry(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Parts:
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()
         npms.append(Npm(f"@dicebear/{name}", "1.0.0", digest))
     client = machine / "bin" / "npm"
-    client.write_text(
-        f'#!/bin/sh\nPATH=/usr/bin:/bin\nname=${{3#@dicebear/}}\ncp {machine}/"${{name%@*}}".tgz .\n'
-    )
+    find = f'name=${{3#@dicebear/}}\ncp {machine}/"${{name%@*}}".tgz .'
+    client.write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{find}\n")
     client.chmod(0o755)
     monkeypatch.setattr(faces, "_CORE", npms[0])
     return Parts(npms[1], 3)

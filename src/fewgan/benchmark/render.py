@@ -221,11 +221,11 @@ def _thumbnail(path: Path) -> str:
 
 
 def as_terminal(results: Results) -> RenderableType:
-    """The best checkpoints of each data set, a few figures at a time; the files hold the rest."""
+    """The first checkpoint of each data set, a few figures at a time; the files hold the rest."""
     parts: list[RenderableType] = []
     for panel in results.panels:
         head, rows = table_of(panel)
-        kept = [row for row in rows if row[1][0] != "last"]
+        kept = [row for row in rows if row[1][0] in (panel.rows[0].checkpoint, "")]
         for start in range(FIXED, len(head), AT_ONCE):
             columns = [0, 2, *range(start, min(start + AT_ONCE, len(head)))]
             table = Table(box=None, pad_edge=False, header_style="dim")

@@ -50,7 +50,8 @@ class Panel:
     Attributes:
         data: Data set.
         shots: Training images of each class, or `all`.
-        rows: All methods at their best checkpoints, then all at their last.
+        rows: All methods at their best checkpoints, then all at their last; these alone where the
+            best is always the last.
         real: Figures of real images in place of generated ones.
         cards: How the figures were measured: for each card, in words, the figures that it is of.
         notes: What the cards of single figures say, such as why one is missing.
@@ -214,15 +215,32 @@ def _panel(
             real.setdefault(figure.name, []).append(figure.real)
     rows = tuple(
         _row(label, checkpoint, [record for cell, record in found if cell.label == label])
-        for checkpoint in CHECKPOINTS
+        for checkpoint in (CHECKPOINTS if any(map(_competed, done)) else CHECKPOINTS[1:])
         for label in protocol.methods
     )
     cards: dict[str, list[str]] = {}
     for name, card in dict.fromkeys((f.name, _card(f.card)) for f in figures):
         cards.setdefault(card, []).append(name)
-    notes = dict.fromkeys(f"{f.name}: {f.card.note}" for f in figures if f.card.note)
+    notes: dict[str, list[str]] = {}
+    for figure in figures:
+        notes.setdefault(figure.name, []).append(figure.card.note)
     means = {name: estimate([fmean(values)]) for name, values in real.items()}
-    return Panel(data, shots, rows, means, cards, tuple(notes))
+    shared = tuple(f"{name}: {_in_common(said)}" for name, said in notes.items() if any(said))
+    return Panel(data, shots, rows, means, cards, shared)
+
+
+def _competed(record: Record) -> bool:
+    """Whether another checkpoint than the last was kept as the best."""
+    best, last = (record["checkpoints"][checkpoint]["figures"] for checkpoint in CHECKPOINTS)
+    return bool(best != last)
+
+
+def _in_common(notes: Sequence[str]) -> str:
+    """What the notes of all cells say, part by part, and where the rest is."""
+    parts = [note.split("; ") for note in notes]
+    alike = [part for part in dict.fromkeys(parts[0]) if part and all(part in p for p in parts)]
+    rest = [] if all(p == parts[0] for p in parts) else ["more in each evaluation.json"]
+    return "; ".join(alike + rest)
 
 
 def _figures(record: Record, checkpoint: str) -> list[Figure]:
