@@ -105,14 +105,11 @@ def main() -> None:
     charts = [
         Chart(
             title,
-            {
-                c: [(p["step"], p[f]) for p in points if p[f] is not None]
-                for c, points in curves.items()
-            },
+            {c: [(p["step"], p[f]) for p in points] for c, points in curves.items()},
             from_zero=f != "correspondence",
         )
         for f, title in CHARTS.items()
-        if any(p[f] is not None for points in curves.values() for p in points)
+        if all(p[f] is not None for points in curves.values() for p in points)
     ]
     save_png(charts, given.out.with_suffix(".png"))
     print(given.out.with_suffix(".json"))

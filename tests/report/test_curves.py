@@ -70,6 +70,8 @@ def test_an_explosion_is_noticed_whatever_its_sign():
     assert exploded([1.0] * 9 + [-1e5])
     assert not exploded([0.1, 5.0, 0.2, 3.0])
     assert not exploded([])
+    assert not exploded([0.0, 0.0, 0.0, 0.01, 0.15])
+    assert exploded([0.0, 0.0, 0.0, 1e-3, 1e-3, 9.0])
 
 
 def test_curves_are_small_deterministic_and_ask_nobody():

@@ -234,16 +234,21 @@ def _dress(axes: "Axes", chart: Chart) -> None:
     if chart.from_zero:
         axes.set_ylim(0, 1.08 * max([*values, chart.level or 0]) or 1)
     if exploded(values):
-        typical = sorted(abs(value) for value in values)[len(values) // 2]
-        axes.set_yscale("symlog", linthresh=max(typical, 1e-12))
+        axes.set_yscale("symlog", linthresh=_typical(values))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if len(chart.series) > 1 or chart.best or chart.alarms:
         axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, handlelength=1.4)
 
 
 def exploded(values: Sequence[float]) -> bool:
-    """Whether the largest values would hide all others on a linear axis."""
-    sizes = sorted(abs(value) for value in values)
-    return bool(sizes) and sizes[-1] > 200 * max(sizes[len(sizes) // 2], 1e-12)
+    """Whether the largest values would hide all others on a linear axis; a zero hides nowhere."""
+    return max(map(abs, values), default=0.0) > 200 * _typical(values)
+
+
+def _typical(values: Sequence[float]) -> float:
+    """The median size of those that are not zero, or 0."""
+    sizes = sorted(abs(value) for value in values if value)
+    return sizes[len(sizes) // 2] if sizes else 0.0
 
 
 def binned(points: Sequence[Point]) -> tuple[list[float], list[float], list[float], list[float]]:
