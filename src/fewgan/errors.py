@@ -36,4 +36,5 @@ def invalid(error: ValidationError) -> InputError:
     """Build the error for settings that do not validate: the first one, its value and the rule."""
     first = error.errors()[0]
     name = ".".join(map(str, first["loc"]))
-    return InputError(f"setting {name} = {first['input']!r}: {first['msg'].lower()}")
+    rule = first["msg"].removeprefix("Value error, ").lower()
+    return InputError(f"setting {name} = {first['input']!r}: {rule}")

@@ -127,6 +127,7 @@ WRONG = {
     "no data": (["conditional", "--data", "minst"], "unknown data set 'minst'"),
     "data not here": (["conditional", "--data", "mnist"], "fewgan data fetch mnist"),
     "no seeds": (["conditional", "--seeds", "0"], "seeds"),
+    "no shots": (["conditional", "--shots", "0"], "give a number of 1 or more, or all"),
     "no workers": (["conditional", "--workers", "0"], "give --workers 1 or more"),
 }
 

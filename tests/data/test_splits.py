@@ -36,6 +36,12 @@ def test_holdout_takes_the_floor_of_each_class(labels: list[int], percent: int, 
         assert int((given_labels[held] == c).sum()) == labels.count(c) * percent // 100
 
 
+def test_holdout_leaves_as_many_as_it_is_told_to():
+    labels = torch.tensor([0] * 10 + [1] * 20 + [2] * 3)
+    _, held = splits.holdout(labels, 0.2, seeded(), leave=9)
+    assert labels[held].bincount(minlength=3).tolist() == [1, 4, 0]
+
+
 def test_holdout_works_without_classes_and_repeats_with_its_seed():
     none = torch.full((10,), -1)
     kept, held = splits.holdout(none, 0.3, seeded())

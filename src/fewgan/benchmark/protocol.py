@@ -82,8 +82,16 @@ def _entries(value: Any) -> Any:
     return value
 
 
+def _shots(value: Any) -> int | str:
+    """A number of images, as it comes from a file or a command line, or `all`."""
+    if value == "all" or (str(value).isdecimal() and int(value) >= 1):
+        return "all" if value == "all" else int(value)
+    raise ValueError("give a number of 1 or more, or all")
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.+-]*$")]
 Entries = BeforeValidator(_entries)
+Shots = Annotated[int | Literal["all"], BeforeValidator(_shots)]
 
 
 class Protocol(Strict):
@@ -99,7 +107,7 @@ class Protocol(Strict):
     """Runs that the methods adapt, where they go on from one."""
     data: Annotated[dict[str, DataEntry], Entries, Field(min_length=1)]
     """Data sets: names or folders, as a list or as entries."""
-    shots: tuple[Annotated[int, Field(ge=1)] | Literal["all"], ...] = Field(("all",), min_length=1)
+    shots: tuple[Shots, ...] = Field(("all",), min_length=1)
     """Training images of each class: numbers, or all of them."""
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((0, 1, 2), min_length=1)
     """Seeds; each cell of the table is a mean over them."""

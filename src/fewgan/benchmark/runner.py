@@ -115,9 +115,9 @@ def _command(protocol: str, budget: str, changes: dict[str, Any]) -> str:
     changes = {**changes}
     if (seeds := changes.get("seeds")) is not None and list(seeds) == list(range(len(seeds))):
         words += ["--seeds", str(len(changes.pop("seeds")))]
-    for name in ("methods", "data"):
+    for name in ("methods", "data", "shots"):
         if isinstance(changes.get(name), list | tuple):
-            words += [f"--{name}", ",".join(changes.pop(name))]
+            words += [f"--{name}", ",".join(map(str, changes.pop(name)))]
     also = f", with {json.dumps(changes, default=str)}" if changes else ""
     return shlex.join(words) + also
 

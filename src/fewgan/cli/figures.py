@@ -145,6 +145,7 @@ def benchmark(
     seeds: int | None = None,
     methods: str | None = None,
     data: str | None = None,
+    shots: str | None = None,
     as_json: Json = False,
 ) -> None:
     """Train and measure every method of a protocol at equal images seen, and write one table.
@@ -162,12 +163,18 @@ def benchmark(
         seeds: That many seeds, from 0, in place of the protocol's.
         methods: Only these methods, separated by commas; of the protocol, or others as they come.
         data: Only these data sets, separated by commas; of the protocol, or others as they come.
+        shots: Training images of each class, separated by commas, such as 5,10,25 or 10,all.
         as_json: Print one JSON object instead of tables.
     """
     from fewgan.benchmark import render, runner
 
     numbers = None if seeds is None else list(range(seeds))
-    chosen = {"methods": split_names(methods), "data": split_names(data), "seeds": numbers}
+    chosen = {
+        "methods": split_names(methods),
+        "data": split_names(data),
+        "shots": split_names(shots),
+        "seeds": numbers,
+    }
     changes: dict[str, Any] = {name: v for name, v in chosen.items() if v is not None}
     results = runner.run_protocol(
         protocol, budget=budget, out=out, workers=workers, address=address, **changes

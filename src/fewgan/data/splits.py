@@ -44,13 +44,16 @@ def by_class(labels: Tensor, count: int | None = None) -> tuple[Tensor, ...]:
     return labels.argsort(stable=True).split(sizes.tolist())
 
 
-def holdout(labels: Tensor, fraction: float, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Hold out floor(n_c * fraction) images of each class c.
+def holdout(
+    labels: Tensor, fraction: float, generator: Generator, leave: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Hold out floor(n_c * fraction) images of each class c, or as many as leave enough of it.
 
     Args:
         labels: int64 [N].
         fraction: Share to hold out, in [0, 1).
         generator: Source of randomness.
+        leave: Images of each class that are not held out, if it has as many.
 
     Returns:
         Indices kept and indices held out; together all of 0..N-1.
@@ -60,10 +63,10 @@ def holdout(labels: Tensor, fraction: float, generator: Generator) -> tuple[Tens
     """
     if not 0 <= fraction < 1:
         raise InputError(f"fraction {fraction} cannot be held out: choose one from 0 to below 1")
-    held = [
-        _draw(members, math.floor(len(members) * fraction + 1e-9), generator)
-        for members in by_class(labels)
-    ]
+    held = []
+    for members in by_class(labels):
+        asked = math.floor(len(members) * fraction + 1e-9)
+        held.append(_draw(members, min(asked, max(0, len(members) - leave)), generator))
     mask = torch.zeros(len(labels), dtype=torch.bool)
     mask[torch.cat(held)] = True
     return (~mask).nonzero().flatten(), mask.nonzero().flatten()
@@ -137,11 +140,11 @@ def _check_shots(
         raise InputError(f"{k} images a class cannot be drawn: ask for at least 1")
     for index in classes:
         if len(groups[index]) < k:
+            has, asked = len(groups[index]), f"images, {k} were asked for: ask for fewer"
+            if len(groups) == 1 and not class_names:
+                raise InputError(f"there are {has} {asked}")
             name = class_names[index] if index < len(class_names) else index
-            raise InputError(
-                f"class {name!r} has {len(groups[index])} images, {k} were asked for: "
-                "ask for fewer or leave that class out"
-            )
+            raise InputError(f"class {name!r} has {has} {asked} or leave that class out")
 
 
 # --- classes ------------------------------------------------------------------------------------
