@@ -11,6 +11,8 @@ from conftest import make_blobs
 from fewgan import methods
 from fewgan.cli import main
 from fewgan.data.feed import Feed
+from fewgan.data.imageset import to_float
+from fewgan.methods import reptile_1mlp
 from fewgan.networks.build import ImageSpec
 
 META = [info.name for info in methods.available().values() if info.regime == "meta-train"]
@@ -81,6 +83,32 @@ def test_the_second_mlp_learns_unless_it_is_frozen(frozen):
     for _ in range(2):
         method.step(feed)
     assert bool(moved(method.shaped.mlp_cls, before)) is not frozen
+
+
+def told_apart(d_norm):
+    """How much what the generator is told differs over tasks, against how much it is."""
+    torch.manual_seed(0)
+    kind = methods.find("reptile-2mlp")
+    method = kind(kind.Settings(width=16, d_norm=d_norm), ImageSpec(1, 16, 10))
+    digits = fewgan.datasets.load("digits", size=16)
+    told = []
+    for task in range(10):
+        method.look(to_float(digits.images[digits.labels == task]))
+        told.append(method.shaped.mean.clone())
+    return float((torch.stack(told).std(0) / torch.stack(told).abs().mean(0)).mean())
+
+
+def test_what_the_generator_is_told_differs_over_tasks():
+    # Means of maps say nothing over what the maps were normalised over: places, or images of a task.
+    apart = {norm: told_apart(norm) for norm in ("layer", "instance", "batch")}
+    assert apart["layer"] > 0.2
+    assert max(apart["instance"], apart["batch"]) < 0.05
+
+
+def test_an_mlp_passes_on_the_spread_of_its_latents():
+    torch.manual_seed(0)
+    made = reptile_1mlp.mlp(100, 100)(torch.randn(1000, 100))
+    assert 0.8 < float(made.std(0).mean()) < 1.2
 
 
 def test_the_generator_is_told_what_a_task_is_like():

@@ -15,7 +15,7 @@ from fewgan.networks.heads import Head, RealFake
 from fewgan.networks.labels import LabelInjection, Labels, Norm
 from fewgan.networks.precision import Mixed
 
-DNorm = Literal["batch", "instance", "none"]
+DNorm = Literal["batch", "layer", "instance", "none"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ TRUNKS = {
 D_NORMS: dict[DNorm, Callable[[int], nn.Module]] = {
     "none": lambda channels: nn.Identity(),
     "batch": nn.BatchNorm2d,
+    "layer": lambda channels: nn.GroupNorm(1, channels),
     # As in the generator: one channel a group, which keeps channels-last.
     "instance": lambda channels: nn.GroupNorm(channels, channels),
 }
