@@ -107,7 +107,7 @@ def test_what_the_generator_is_told_differs_over_tasks():
 
 def test_an_mlp_passes_on_the_spread_of_its_latents():
     torch.manual_seed(0)
-    made = reptile_1mlp.mlp(100, 100)(torch.randn(1000, 100))
+    made = reptile_1mlp.mlp(100, 100)(torch.randn(1000, 100)).detach()
     assert 0.8 < float(made.std(0).mean()) < 1.2
 
 
@@ -129,6 +129,18 @@ def test_the_generator_is_told_what_a_task_is_like():
     torch.testing.assert_close(method.shaped.mean, by_hand)
     method.step(feed)
     assert not method.shaped.looked
+
+
+@pytest.mark.parametrize(
+    ("updates", "order"), [(1, "dddg"), (2, "ddgdg"), (3, "dgdgdg"), (6, "dggdggdgg")]
+)
+def test_updates_of_the_generator_are_spread_over_a_task(updates, order, monkeypatch):
+    method, feed = begun("reptile-1mlp", g_steps=updates)
+    seen = []
+    descend = method.descend
+    monkeypatch.setattr(method, "descend", lambda who, terms: seen.append(who) or descend(who, terms))
+    method.step(feed)
+    assert "".join(who for who in seen if who != "mlp") == order
 
 
 def test_a_task_begins_with_fresh_moments_or_with_the_last_ones():

@@ -63,6 +63,11 @@ class MetaMethod(Method):
         self.register_buffer("others", torch.zeros(shape, dtype=torch.uint8))
 
     @property
+    def outer_steps(self) -> int:
+        """Updates in a task of what is no learner, spread evenly over the inner steps."""
+        return 1
+
+    @property
     def learners(self) -> dict[str, nn.Module]:
         """The modules that learn a task, by name."""
         raise NotImplementedError
@@ -109,11 +114,16 @@ class MetaMethod(Method):
                         self.over_tasks.last_step()
                     other = feed.batch_outside(task) if self.outside else None
                     terms = self.inner_step(feed, x, other)
+                    for _ in range(self._due(i) - self._due(i - 1)):
+                        terms |= self.outer_step(feed)
                     if i < self.settings.inner_steps:
                         x = feed.again(x) if self.same_images else feed.batch_of(task)
-                terms |= self.outer_step(feed)
         self.over_tasks.update()
         return terms
+
+    def _due(self, i: int) -> int:
+        """Updates of what is no learner that are due after i inner steps: the last after the last."""
+        return i * self.outer_steps // int(self.settings.inner_steps)
 
     def begin_task(self, feed: Feed) -> None:
         """Get the inner optimisers ready for a task."""
@@ -134,7 +144,7 @@ class MetaMethod(Method):
         raise NotImplementedError
 
     def outer_step(self, feed: Feed) -> Terms:
-        """Update what is no learner, by what the learners are after a task; or nothing."""
+        """Update what is no learner, by what the learners are in a task by now; or nothing."""
         return {}
 
     def look(self, shown: Tensor) -> None:

@@ -57,7 +57,7 @@ class ReptileMLPSettings(NetworkSettings, MetaSettings):
     d_steps: Updates = 1
     """Updates of the discriminator for each update of the MLP, on the same images."""
     g_steps: Updates = 1
-    """Updates of the generator after a task."""
+    """Updates of the generator in a task: one after it as in the paper, or spread evenly over it."""
     g_lr: Rate = 2e-4
     """Learning rate of the generator (Adam); it falls over the run."""
     d_lr: Rate = 2e-4
@@ -152,6 +152,11 @@ class Reptile1MLP(MetaMethod):
         """Weights that shape the latent."""
         return list(self.shaped.mlp.parameters())
 
+    @property
+    def outer_steps(self) -> int:
+        """Those of the generator."""
+        return self.settings.g_steps
+
     def drawn(self, feed: Feed) -> Tensor:
         """Images [N,C,S,S] of new latents."""
         images: Tensor = self.shaped(feed.normal(self.shaped.latent_dim))
@@ -180,10 +185,9 @@ class Reptile1MLP(MetaMethod):
         """Take notice of features [N,F] that the discriminator sees in images of the task."""
 
     def outer_step(self, feed: Feed) -> Terms:
-        """The generator's step, against the players as the task left them."""
-        for _ in range(self.settings.g_steps):
-            terms = self._pass(feed, self.shaped.mlp)
-            self.descend("g", terms)
+        """The generator's step, against the players as the task has made them."""
+        terms = self._pass(feed, self.shaped.mlp)
+        self.descend("g", terms)
         return logged(g=terms)
 
     def _pass(self, feed: Feed, still: nn.Module) -> Terms:
