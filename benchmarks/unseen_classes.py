@@ -6,9 +6,10 @@ Each RUN is adapted to the first `--classes` of its novel classes (`splits.json`
 another, by its own inner steps; a run of a conditional GAN instead learns each class as
 `sequential` does, by as many updates. All share the k images of a class and the judge: a classifier
 of every class of the data. Per class: KID to the drawings that were held out, in the judge's
-features; share of images that the judge finds right; share of near copies of the k. Means over
-classes with 95 % intervals. Pictures beside FILE: a panel with a class a row (some of the k images,
-some of those held out, what is drawn), and the first class at length.
+features; share of images that the judge finds right; variety, as a share of that of the k and those
+held out together; share of near copies of the k. Means over classes with 95 % intervals. Pictures
+beside FILE: a panel with a class a row (some of the k images, some of those held out, what is
+drawn), and the first class at length.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from fewgan import methods
 from fewgan.benchmark.estimates import estimate
 from fewgan.data.imageset import ImageSet
 from fewgan.files import write_json
+from fewgan.metrics.diversity import diversity_ratio, in_class_diversity
 from fewgan.metrics.extractors import Extractor, get_extractor, random_extractor
 from fewgan.metrics.kid import kid
 from fewgan.metrics.memorisation import near_copies
@@ -53,14 +55,21 @@ def judged(
     seen, there = judge.outputs(made), judge.outputs(held)
     wanted = real.class_names.index(name)
     network = random_extractor(real.channels)
-    copies = near_copies(network.features(made), network.features(support)[:, None])
+    drawn, shown = network.features(made), network.features(support)
     figures = {
         "kid": kid(seen.features, there.features),
         "accuracy": float((seen.logits.argmax(1) == wanted).double().mean()),
-        "copies": copies.copies,
+        "variety": variety(drawn, torch.cat([shown, network.features(held)])),
+        "copies": near_copies(drawn, shown[:, None]).copies,
     }
     row = torch.cat([support[:SHOWN], held[:SHOWN], made[: 2 * SHOWN]])
     return figures, row, at_length(support, held, made)
+
+
+def variety(made: torch.Tensor, real: torch.Tensor) -> float:
+    """How far images of a class lie apart, against real ones; features [N,D] of both."""
+    apart = [in_class_diversity(x, torch.zeros(len(x)).long(), 1) for x in (made, real)]
+    return float(diversity_ratio(*apart))
 
 
 def at_length(support: torch.Tensor, held: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
@@ -75,7 +84,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--data", default="omniglot")
     parser.add_argument("--shots", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--classes", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
@@ -99,7 +108,7 @@ def main() -> None:
             rows.append(row)
             long.setdefault(path.name, whole)
         means = {}
-        for figure in ("kid", "accuracy", "copies"):
+        for figure in ("kid", "accuracy", "variety", "copies"):
             of = estimate([line[figure] for line in each])
             means[figure] = {"mean": of.mean, "low": of.low, "high": of.high}
         found[path.name] = {"method": run.model["method"], "mean": means, "classes": each}

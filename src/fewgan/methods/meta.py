@@ -53,6 +53,8 @@ class MetaMethod(Method):
     others: Tensor
     outside: ClassVar[bool] = False
     """Whether a task is also told by what it is not, so that training images are kept for later."""
+    longer: ClassVar[int] = 1
+    """Steps in which a class that is new is learned, for each one of a task's."""
     same_images: ClassVar[bool] = False
     """Whether all inner steps of a task see one batch of its images, or each the next one."""
 

@@ -24,7 +24,7 @@ from fewgan.data.imageset import ImageSet, to_float
 from fewgan.errors import InputError
 from fewgan.methods.adaptation import Adaptation, AdaptationSettings, Unlabelled
 from fewgan.methods.base import Rate, Terms, Weight
-from fewgan.methods.eyes import Eyes
+from fewgan.methods.eyes import Eyes, Seer
 from fewgan.networks.build import Generator, ImageSpec
 
 CONTENT = -2  # the tap that tells what is where: the last but one
@@ -39,6 +39,8 @@ class NSTSettings(AdaptationSettings):
     """Steps of descent for each image."""
     paint_lr: Rate = 0.05
     """Learning rate of the pixels (Adam), which lie in [-1, 1]."""
+    eyes: Seer = "auto"
+    """Fixed network that compares: vgg16 as in the paper, imagenet (colour) or random (grey)."""
     slots: int = Field(100, ge=1)
     """Images that there is room for."""
 
@@ -62,7 +64,7 @@ class Painted(Unlabelled):
         self, generator: Generator, classes: int, spec: ImageSpec, settings: NSTSettings
     ) -> None:
         super().__init__(generator, classes)
-        self.settings, self.see = settings, Eyes(spec.channels)
+        self.settings, self.see = settings, Eyes(spec.channels, settings.eyes)
         self.latent_dim += 1  # a number more: which style
         shape = (settings.slots, spec.channels, spec.size, spec.size)
         self.register_buffer("styles", torch.zeros(shape, dtype=torch.uint8))

@@ -2,7 +2,7 @@
 
 Fontanini, Pratico & Prati, "GAN and meta-learning", ICIAP 2022. A task is a class, and no label
 enters any network: a second head M of the discriminator tells the class at hand from all others.
-With z* = MLP(z), x of the class, x- of other classes and x~ = G(z*), a task is twenty steps of
+With z* = MLP(z), x of the class, x- of other classes and x~ = G(z*), a task is some steps of
 
     D    descends  -log A(x) - log(1 - A(x~))  -  log M(x) - log(1 - M(x-))
     MLP  descends  -log A(x~)                  -  log M(x~)
@@ -16,14 +16,17 @@ With `--game wasserstein` both heads are critics, each with its gradient penalty
 D come before one of the MLP, on the same images (`--d-steps 5 --beta1 0 --beta2 0.9`, and rates of
 1e-4). With `--domain-game bce` beside it, M stays a classifier: the paper's hybrid loss.
 
-Unlike the released code: images are in [-1, 1] as the generator's are; other classes are drawn in
-one lookup; the discriminator normalises per image, not over a batch (`--d-norm batch` is theirs).
+Unlike the paper, tasks are short: five steps at five times its rates, so that four times as many
+tasks, and updates of the generator, take as long; a new class gets twenty. Unlike the released
+code, images are in [-1, 1] as the generator's are; other classes are drawn in one lookup; no network
+normalises over a batch, which is of one class (`--norm batch --d-norm batch` is theirs).
 """
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from fewgan.data.feed import Feed
@@ -34,16 +37,20 @@ from fewgan.methods.gan import frozen
 from fewgan.methods.meta import MetaMethod, MetaSettings
 from fewgan.networks.build import Discriminator, DNorm, Generator, ImageSpec, NetworkSettings
 from fewgan.networks.heads import Domain
-from fewgan.networks.labels import Labels
+from fewgan.networks.labels import Labels, Norm
 
 
 class ReptileMLPSettings(NetworkSettings, MetaSettings):
     """Settings of `reptile-1mlp`: networks, games and rates."""
 
+    inner_steps: int = Field(5, ge=1, le=1000)
+    """Steps in which a task is learned; in the paper 20, at a fifth of the rates."""
     latent_dim: int = 100
     """Length of the latent vector, drawn from a standard normal."""
     labels: Labels = "none"
     """How the label enters the generator: it does not."""
+    norm: Norm = "instance"
+    """Statistics of the generator's normalisation: per image, or over the batch as in the paper."""
     d_norm: DNorm = "layer"
     """Normalisation of the discriminator's maps; the released code's is batch."""
     spectral: bool = False
@@ -57,12 +64,12 @@ class ReptileMLPSettings(NetworkSettings, MetaSettings):
     d_steps: Updates = 1
     """Updates of the discriminator for each update of the MLP, on the same images."""
     g_steps: Updates = 1
-    """Updates of the generator in a task: one after it as in the paper, or spread evenly over it."""
-    g_lr: Rate = 2e-4
+    """Updates of the generator in a task: one after it as in the paper, or spread over it."""
+    g_lr: Rate = 1e-3
     """Learning rate of the generator (Adam); it falls over the run."""
-    d_lr: Rate = 2e-4
+    d_lr: Rate = 1e-3
     """Learning rate of the discriminator inside a task (Adam)."""
-    mlp_lr: Rate = 2e-4
+    mlp_lr: Rate = 1e-3
     """Learning rate of the MLP inside a task (Adam)."""
     beta1: Decay = 0.5
     """Decay of Adam's first moment."""
@@ -117,6 +124,7 @@ class Reptile1MLP(MetaMethod):
     Settings = ReptileMLPSettings
     settings: ReptileMLPSettings
     outside = True
+    longer = 4
 
     def __init__(self, settings: ReptileMLPSettings, spec: ImageSpec) -> None:
         super().__init__(settings, spec)
