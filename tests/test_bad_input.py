@@ -67,7 +67,7 @@ CASES = {
     "trunk too small": ("train acgan --data digits --trunk resnet --size 16", "no size 16"),
     "unknown class": ("train acgan --data digits --classes 3,11", "unknown class '11'"),
     "too many shots": ("train acgan --data digits --shots 5000", "5000"),
-    "too many shots in a folder": ("train acgan --data good --shots 6", "band 0"),
+    "too many shots in a folder": ("train acgan --data good --shots 7", "band 0"),
     "empty folder": ("train acgan --data empty", "empty"),
     "one image": ("train acgan --data one", "one"),
     "corrupt image": ("train acgan --data corrupt", "broken.png"),
