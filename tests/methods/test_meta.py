@@ -99,7 +99,7 @@ def told_apart(d_norm):
 
 
 def test_what_the_generator_is_told_differs_over_tasks():
-    # Means of maps say nothing over what the maps were normalised over: places, or images of a task.
+    # Means of maps say nothing over what these were normalised over: places, or a task's images.
     apart = {norm: told_apart(norm) for norm in ("layer", "instance", "batch")}
     assert apart["layer"] > 0.2
     assert max(apart["instance"], apart["batch"]) < 0.05

@@ -252,7 +252,7 @@ def test_of_data_without_a_test_split_all_that_is_not_shown_is_held_out(tmp_path
 def test_all_of_a_folder_can_be_the_few_images(tmp_path):
     folder = str(write_folder(make_blobs(10, 1), tmp_path / "photos"))
     for shots, held in ((10, 0), (9, 1), (5, 5)):
-        source, division, images = chosen(data=folder, shots=shots)
+        _, division, images = chosen(data=folder, shots=shots)
         assert (len(images), len(division.indices("holdout"))) == (shots, held)
     with pytest.raises(fewgan.errors.InputError, match="10 images, 11 were asked for"):
         chosen(data=folder, shots=11)

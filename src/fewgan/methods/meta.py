@@ -124,7 +124,7 @@ class MetaMethod(Method):
         return terms
 
     def _due(self, i: int) -> int:
-        """Updates of what is no learner that are due after i inner steps: the last after the last."""
+        """Updates of what is no learner that are due after i inner steps."""
         return i * self.outer_steps // int(self.settings.inner_steps)
 
     def begin_task(self, feed: Feed) -> None:

@@ -18,8 +18,8 @@ D come before one of the MLP, on the same images (`--d-steps 5 --beta1 0 --beta2
 
 Unlike the paper, tasks are short: five steps at five times its rates, so that four times as many
 tasks, and updates of the generator, take as long; a new class gets twenty. Unlike the released
-code, images are in [-1, 1] as the generator's are; other classes are drawn in one lookup; no network
-normalises over a batch, which is of one class (`--norm batch --d-norm batch` is theirs).
+code, images are in [-1, 1] as the generator's are; other classes are drawn in one lookup; and no
+network normalises over a batch, which is of one class (`--norm batch --d-norm batch` is theirs).
 """
 
 from collections.abc import Callable, Iterable
