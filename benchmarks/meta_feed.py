@@ -3,10 +3,10 @@
     python benchmarks/meta_feed.py --data mnist [--out benchmarks/results/meta-feed.json]
 
 The same method on the same networks, alternating within one process; and the feeding alone. What
-the released scripts do for each inner step: build a loader over the images of the class and one over
-all images, each of which shuffles its indices anew and decodes a batch from PIL (resize, tensor,
-scale); members of the class in the second batch are then overwritten by other images, decoded one by
-one. Here both batches are lookups in one tensor of bytes.
+the released scripts do for each inner step: build a loader over the images of the class and one
+over all images, each of which shuffles its indices anew and decodes a batch from PIL (resize,
+tensor, scale); members of the class in the second batch are then overwritten by other images,
+decoded one by one. Here both batches are lookups in one tensor of bytes.
 """
 
 import argparse
