@@ -2,14 +2,14 @@
 
     python benchmarks/unseen_classes.py RUN... --data omniglot --shots 16 --classes 20 --out FILE
 
-Each RUN is adapted to the first `--classes` of its novel classes (`splits.json`), one after
-another, by its own inner steps; a run of a conditional GAN instead learns each class as
-`sequential` does, by as many updates. All share the k images of a class and the judge: a classifier
-of every class of the data. Per class: KID to the drawings that were held out, in the judge's
-features; share of images that the judge finds right; variety, as a share of that of the k and those
-held out together; share of near copies of the k. Means over classes with 95 % intervals. Pictures
-beside FILE: a panel with a class a row (some of the k images, some of those held out, what is
-drawn), and the first class at length.
+Each RUN is adapted to `--classes` of its novel classes (`splits.json`), one after another, by its
+own inner steps; those that settings were chosen by are passed over with `--skip`. A run of a
+conditional GAN instead learns each class as `sequential` does, by as many updates. All share the
+k images of a class and the judge: a classifier of every class of the data. Per class: KID to the
+drawings that were held out, in the judge's features; share of images that the judge finds right;
+variety, as a share of that of the k and those held out together; share of near copies of the k.
+Means over classes with 95 % intervals. Pictures beside FILE: a panel with a class a row (some of
+the k images, some of those held out, what is drawn), and the first class at length.
 """
 
 import argparse
@@ -86,6 +86,7 @@ def main() -> None:
     parser.add_argument("--shots", type=int, default=16)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--classes", type=int, default=20)
+    parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
@@ -95,7 +96,7 @@ def main() -> None:
     found, panels, long = {}, {}, {}
     for path in given.runs:
         run = fewgan.load(path)
-        novel = run.folder.read_splits().classes.get("novel", ())[: given.classes]
+        novel = run.folder.read_splits().classes.get("novel", ())[given.skip :][: given.classes]
         if not novel:
             raise SystemExit(f"{path} kept no classes for later: train it with --novel-count")
         each, rows = [], []
@@ -115,7 +116,7 @@ def main() -> None:
         panels[path.name] = torch.cat(rows[:ROWS])
         print(path.name, {k: round(v["mean"], 4) for k, v in means.items()}, flush=True)
     card = {"data": given.data, "shots": given.shots, "steps": given.steps, "seed": given.seed}
-    card |= {"drawn": DRAWN, "judge": judge.notes, "classes": given.classes}
+    card |= {"drawn": DRAWN, "judge": judge.notes, "classes": given.classes, "skipped": given.skip}
     write_json(given.out, {"card": card, "runs": found})
     told = ["shots", "held out", "drawn", ""]
     for name, images in panels.items():

@@ -164,8 +164,8 @@ def test_few_shot_adapts_one_source_for_as_many_steps_by_every_method():
         assert (cell.config.size, cell.config.channels) == (64, 3)
         for name in ("width", "d_norm", "spectral"):
             assert cell.config.settings[name] == source.config.settings[name]
-    steps = {cell.config.steps for cell in found if cell.config.method != "nst"}
-    assert steps == {400}  # and one of nst, which learns nothing
+    for cell in found:  # of which one, nst, learns nothing
+        assert cell.config.steps == (1 if cell.config.method == "nst" else 400)
 
 
 def test_files_that_are_no_protocols(tmp_path, write):

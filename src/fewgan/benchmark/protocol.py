@@ -84,8 +84,10 @@ def _entries(value: Any) -> Any:
 
 def _shots(value: Any) -> int | str:
     """A number of images, as it comes from a file or a command line, or `all`."""
-    if value == "all" or (str(value).isdecimal() and int(value) >= 1):
-        return "all" if value == "all" else int(value)
+    if value == "all":
+        return "all"
+    if str(value).isdecimal() and int(value) >= 1:
+        return int(value)
     raise ValueError("give a number of 1 or more, or all")
 
 

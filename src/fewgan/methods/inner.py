@@ -60,9 +60,9 @@ class Inner(Method):
     @classmethod
     def inherited(cls, settings: dict[str, Any], classes: int) -> dict[str, Any]:
         """All of them, and a run that is as long as a task or so, and ends with its last step."""
-        learner = cls.learned_by
-        longer = learner.longer if learner else 1
-        return {**settings, **AS_TRAINED, "steps": longer * settings["inner_steps"]}
+        assert cls.learned_by is not None, "inner steps are some method's"
+        steps = cls.learned_by.longer * settings["inner_steps"]
+        return {**settings, **AS_TRAINED, "steps": steps}
 
     @classmethod
     def batches(cls, settings: dict[str, Any]) -> int:

@@ -106,8 +106,7 @@ class Shaped(nn.Module):
 def mlp(inputs: int, outputs: int) -> nn.Sequential:
     """Two linear layers, which pass on the spread of what they are given (He et al. 2015).
 
-    Drawn as PyTorch draws them, as the released code does, they leave a sixth of it, and the twenty
-    steps of a task move all latents by more than these differ: one image a class.
+    Drawn as PyTorch draws them, as the released code does, they leave a sixth of it.
     """
     layers = nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(), nn.Linear(outputs, outputs))
     for layer, gain in ((layers[0], 2.0), (layers[2], 1.0)):

@@ -59,10 +59,8 @@ def choose(settings: RunConfig, source: ImageSet) -> Division:
         classes = sorted([*classes, *novel])
     parts = {}
     if settings.holdout and not data.has_test_split(settings.data):
-        shown_first = settings.shots or 0  # ten pictures are ten shots, and none is held out
-        rest, held = splits.holdout(
-            source.labels[kept], settings.holdout, generator, leave=shown_first
-        )
+        leave = settings.shots or 0  # ten of ten pictures are ten shots, and none is held out
+        rest, held = splits.holdout(source.labels[kept], settings.holdout, generator, leave)
         parts["holdout"], kept = kept[held], kept[rest]
     if settings.shots is not None:
         labels = source.labels[kept]
