@@ -83,6 +83,7 @@ def test_a_protocol_asks_whether_the_images_help(write, tmp_path, capsys):
         methods=["acgan"],
         data=["digits"],
         shots=[5],
+        seeds=[0, 1],
         images=16,
         n=40,
         metrics=["kid"],
@@ -92,9 +93,16 @@ def test_a_protocol_asks_whether_the_images_help(write, tmp_path, capsys):
     out = tmp_path / "out"
     assert benchmark(path, out) == 0
     assert "Uplift" in capsys.readouterr().out
-    record = read_json(out / "acgan" / "digits" / "5" / "0" / "cell.json")
-    figures = {f["name"]: f for f in record["checkpoints"]["best"]["figures"]}
-    told = read_json(out / "acgan" / "digits" / "5" / "0" / "uplift.json")
-    assert figures["uplift"]["value"] == told["gains"]["uplift"]["mean"]
-    assert figures["uplift"]["card"]["note"] == told["verdict"]
-    assert {"classic_uplift", "uplift_over_classic"} < figures.keys()
+    gains = []
+    for seed in "01":
+        cell = out / "acgan" / "digits" / "5" / seed
+        found = read_json(cell / "cell.json")["checkpoints"]["best"]["figures"]
+        figures = {f["name"]: f for f in found}
+        told = read_json(cell / "uplift.json")
+        gains.append(told["gains"]["uplift"]["mean"])
+        assert figures["uplift"]["value"] == gains[-1]
+        assert figures["uplift"]["card"]["note"] == told["verdict"]
+        assert {"classic_uplift", "uplift_over_classic"} < figures.keys()
+    [answer] = read_json(out / "table.json")["verdicts"]["digits, 5 shots"]
+    assert f": {sum(gains) / 2:+.1f} +- " in answer
+    assert answer in (out / "table.md").read_text()

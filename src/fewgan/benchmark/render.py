@@ -67,9 +67,10 @@ def card_lines(results: Results) -> list[str]:
 
 
 def panel_lines(panel: Panel) -> list[str]:
-    """How a panel's figures were measured, and what the cards of single figures say."""
+    """The answers of a panel, how its figures were measured, and what single cards say."""
     several = len(panel.cards) > 1
     return [
+        *panel.verdicts,
         *((f"{', '.join(map(title, n))}: " if several else "") + c for c, n in panel.cards.items()),
         *panel.notes,
     ]
@@ -235,6 +236,7 @@ def as_terminal(results: Results) -> RenderableType:
             for row in kept:
                 table.add_row(*(_styled(*row[i]) for i in columns))
             parts += [table, Text()]
+        parts += [Text(line) for line in panel.verdicts]
     return Group(*parts, Text("* best   ≈ not told apart from it", style="dim"))
 
 

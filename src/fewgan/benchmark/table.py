@@ -13,12 +13,14 @@ from fewgan.benchmark.cells import Record, is_done, read_record
 from fewgan.benchmark.estimates import Estimate, estimate
 from fewgan.benchmark.plan import Cell
 from fewgan.benchmark.protocol import Protocol
+from fewgan.benchmark.uplift import verdict
 from fewgan.errors import FewganError
 from fewgan.metrics.suite import Card, Figure
 from fewgan.report.comparison import SIGNS, Mark
 from fewgan.report.words import count
 
 CHECKPOINTS = ("best", "last")
+WITH, WITHOUT = "the best way with generated images", "the best without"
 COSTS = ("seconds", "memory")
 
 
@@ -75,6 +77,17 @@ class Panel:
         """Names of all figures and costs, in order of appearance, the costs at the end."""
         found = dict.fromkeys(name for row in self.rows for name in row.estimates)
         return [*(n for n in found if n not in COSTS), *(n for n in found if n in COSTS)]
+
+    @property
+    def verdicts(self) -> list[str]:
+        """Of each method whose images were put to use: whether they help, over all its runs."""
+        asked = [row for row in self.rows if "uplift" in row.estimates]
+        return [
+            f"{row.label}: "
+            + verdict(row.estimates["uplift"], row.estimates["uplift_over_classic"], WITH, WITHOUT)
+            for row in asked
+            if row.checkpoint == asked[0].checkpoint
+        ]
 
     def marks(self, name: str, checkpoint: str) -> dict[str, Mark]:
         """By method: the best mean of a figure, and those whose interval overlaps that one's.
@@ -167,6 +180,7 @@ class Results:
             "fewgan": __version__,
             "machines": self.machines,
             "cards": {panel.name: panel.cards for panel in self.panels},
+            "verdicts": {panel.name: panel.verdicts for panel in self.panels},
             "rows": list(self.lines()),
             "failed": [{"cell": name, "error": error} for name, error in self.failed],
             "left": self.left,
