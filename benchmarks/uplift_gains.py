@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from fewgan.benchmark.estimates import Estimate, estimate
-from fewgan.benchmark.uplift import gain
 from fewgan.files import read_json
 
 PAIRS = (
@@ -51,8 +50,13 @@ def of(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "runs": len(runs),
         "card": {name: runs[0]["card"][name] for name in same},
         "accuracy": {way: written(estimate(scores)) for way, scores in values.items()},
-        "gains": {f"{a} - {b}": written(gain(values[a], values[b])) for a, b in PAIRS},
+        "gains": {f"{a} - {b}": written(paired(values[a], values[b])) for a, b in PAIRS},
     }
+
+
+def paired(one: list[float], other: list[float]) -> Estimate:
+    """Mean difference of two ways, run by run."""
+    return estimate([a - b for a, b in zip(one, other, strict=True)], "higher")
 
 
 def written(found: Estimate) -> dict[str, Any]:

@@ -5,19 +5,18 @@ import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 import yaml
-from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
 from fewgan import __version__, methods
 from fewgan import data as datasets
 from fewgan.data.imageset import ImageSet
 from fewgan.data.splits import Division
-from fewgan.errors import InputError, invalid, unknown
+from fewgan.errors import InputError, unknown, validated
 from fewgan.methods.base import Learned, Method
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.precision import resolve, set_precision
@@ -35,8 +34,6 @@ from fewgan.training.run import Run
 from fewgan.training.settings import RunConfig, RunSettings
 
 NO_DATA = "no data were named: give --data NAME or --data FOLDER"
-
-Checked = TypeVar("Checked", bound=BaseModel)
 
 
 def train(
@@ -234,7 +231,7 @@ def make_config(kind: type[Method], values: dict[str, Any]) -> RunConfig:
             raise unknown("setting", name, [*general, *own])
     if values.get("data") is None:
         raise InputError(NO_DATA)
-    settings = _validate(kind.Settings, {k: v for k, v in values.items() if k in own})
+    settings = validated(kind.Settings, {k: v for k, v in values.items() if k in own})
     rest = {k: v for k, v in values.items() if k in general}
     rest["data"] = str(rest["data"])
     if kind.adapts and not rest.get("source"):
@@ -246,7 +243,7 @@ def make_config(kind: type[Method], values: dict[str, Any]) -> RunConfig:
         rest["steps"] = kind.steps
     fixed: dict[str, Any] = {"fewgan": __version__, "method": kind.name}
     fixed |= {"settings": settings.model_dump(), "known": _known(kind, rest.get("source"))}
-    return _validate(RunConfig, {**fixed, **rest})
+    return validated(RunConfig, {**fixed, **rest})
 
 
 def _known(kind: type[Method], source: str | None) -> tuple[str, ...]:
@@ -305,13 +302,6 @@ def read_config(path: str | Path) -> dict[str, Any]:
     return {**content, **own}
 
 
-def _validate(model: type[Checked], values: dict[str, Any]) -> Checked:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise invalid(error) from None
-
-
 def default_out(method: str, data: str) -> Path:
     """`runs/<method>-<data>-<time>` below the current folder."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -325,7 +315,7 @@ def default_out(method: str, data: str) -> Path:
 def build(kind: type[Method], config: RunConfig, images: ImageSet, engine: Engine) -> Method:
     """Build a method for these images, on the engine's device."""
     spec = ImageSpec(images.channels, images.size, len(images.class_names))
-    method = kind(_validate(kind.Settings, config.settings), spec)
+    method = kind(validated(kind.Settings, config.settings), spec)
     return method.to(engine.device).train()
 
 

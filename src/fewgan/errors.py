@@ -1,9 +1,12 @@
 """Errors that a person can act on: what is wrong, and what to do about it."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 class FewganError(Exception):
@@ -38,3 +41,18 @@ def invalid(error: ValidationError) -> InputError:
     name = ".".join(map(str, first["loc"]))
     rule = first["msg"].removeprefix("Value error, ").lower()
     return InputError(f"setting {name} = {first['input']!r}: {rule}")
+
+
+def validated(model: type[Checked], values: Mapping[str, Any]) -> Checked:
+    """Settings from their values by name.
+
+    Raises:
+        InputError: One is unknown, or breaks its rule.
+    """
+    for name in values:
+        if name not in model.model_fields:
+            raise unknown("setting", name, model.model_fields)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise invalid(error) from None

@@ -1,7 +1,7 @@
 """What the command line writes for a person: samples, walks, previews and reports."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,12 @@ from PIL import Image
 from fewgan import data
 from fewgan.data.folder import read_folder
 from fewgan.data.imageset import ImageSet
-from fewgan.errors import InputError
+from fewgan.errors import InputError, validated
 from fewgan.files import atomic, write_json
 from fewgan.networks.translation import Direction
 from fewgan.report.card import write_card
 from fewgan.report.compare import rows_of, write_comparison
-from fewgan.report.filtering import Filter, filtered, levelling
+from fewgan.report.filtering import TESTS, Filter, filtered, levelling
 from fewgan.report.grids import class_grid, grid, picture, save_gif, save_png
 from fewgan.report.page import write_report
 from fewgan.report.terminal import comparison_table
@@ -25,6 +25,7 @@ from fewgan.report.translation import translation_panel
 from fewgan.report.view import RunView
 from fewgan.training.run import Checkpoint, Run
 
+EACH = 64  # images, or of each class where they are filtered
 Writer = Callable[[Run, ImageSet, Path], None]
 """Writes images of a run to a place."""
 
@@ -57,7 +58,7 @@ def check_output(path: Path, overwrite: bool) -> None:
 def save_samples(
     run: Run,
     out: Path,
-    n: int = 64,
+    n: int = EACH,
     label: str | None = None,
     seed: int = 0,
     which: Checkpoint = "best",
@@ -79,7 +80,7 @@ def save_samples(
 def save_filtered(
     run: Run,
     out: Path,
-    each: int,
+    each: int | None = None,
     label: str | None = None,
     level: bool = False,
     seed: int = 0,
@@ -92,32 +93,50 @@ def save_filtered(
     Args:
         run: The run.
         out: FILE.npz, FILE.png or a folder.
-        each: How many of each class; not asked with `level`.
+        each: How many of each class; `EACH` when left out.
         label: Only this class.
-        level: As many as bring each class level with the largest one of the training images.
+        level: In place of `each`, as many as bring each class level with the largest one of the
+            training images.
         seed: The same seed gives the same images.
         which: The checkpoint that draws.
         overwrite: Replace what stands at `out`.
         **rules: Fields of `Filter`.
 
     Raises:
-        InputError: The output cannot be written, or the run cannot be filtered.
+        InputError: The output cannot be written, the run cannot be filtered, or nothing passes.
     """
+    if level and each is not None:
+        raise InputError("--level says how many images of each class: leave out --n")
+    if each is not None and each < 1:
+        raise InputError(f"--n {each} asks for no images: ask for at least 1")
+    sieve = validated(Filter, rules)
     write = _writer(out, overwrite)
     place = out / "manifest.json" if not out.suffix else out.with_suffix(".manifest.json")
     if out.suffix:
         check_output(place, overwrite)
-    wanted = levelling(run) if level else dict.fromkeys(run.class_names, each)
+    wanted = levelling(run) if level else dict.fromkeys(run.class_names, each or EACH)
     if label is not None:
         name = run.class_names[run.class_place(label)]
         wanted = {name: wanted[name]}
-    images, manifest = filtered(run, wanted, rules=Filter(**rules), seed=seed, which=which)
+        if not wanted[name]:
+            raise InputError(f"class {name!r} has as many images as any: leave out --label")
+    images, manifest = filtered(run, wanted, rules=sieve, seed=seed, which=which)
+    if not len(images):
+        raise InputError(_none_passed(manifest["classes"]))
     write(run, images, out)
     write_json(place, manifest)
     short = [n for n, counts in manifest["classes"].items() if counts["kept"] < counts["wanted"]]
     done = {"images": len(images), "checkpoint": which, "seed": seed, "out": str(out)}
     done |= {"manifest": str(place)}
     return done | ({"too few passed of": ", ".join(short)} if short else {})
+
+
+def _none_passed(classes: Mapping[str, Mapping[str, int]]) -> str:
+    """That nothing is left, and why."""
+    refused = {test: sum(c[f"refused_by_{test}"] for c in classes.values()) for test in TESTS}
+    why = ", ".join(f"{n} by {test}" for test, n in refused.items())
+    drawn = sum(counts["drawn"] for counts in classes.values())
+    return f"no image of {drawn} passed (refused {why}): train for longer, or ask for less"
 
 
 def _writer(out: Path, overwrite: bool) -> Writer:
@@ -129,10 +148,6 @@ def _writer(out: Path, overwrite: bool) -> Writer:
 
 
 def _write_grid(run: Run, images: ImageSet, out: Path) -> None:
-    if not len(images):
-        raise InputError(
-            "no image passed, and a grid shows some: lower --confidence, or give a folder"
-        )
     save_png(picture_of(images.images, images.labels, run.class_names), out)
 
 

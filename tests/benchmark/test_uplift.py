@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import pytest
 import torch
@@ -10,13 +11,12 @@ import fewgan
 from conftest import make_blobs
 from fewgan.benchmark import classifiers
 from fewgan.benchmark import uplift as module
-from fewgan.benchmark.classifiers import WAYS, Plan, Way, _batches, score, train
+from fewgan.benchmark.classifiers import WAYS, Plan, Way, _batches, right, train
 from fewgan.benchmark.estimates import estimate
 from fewgan.benchmark.uplift import _check_filled, _result, gain, verdict
 from fewgan.cli import main
 from fewgan.errors import InputError
 from fewgan.files import read_json
-from fewgan.metrics.accuracy import Accuracy
 from fewgan.metrics.augment import AUGMENTS
 
 QUICK = Plan(updates=6, batch=8)
@@ -74,13 +74,13 @@ def test_augmentations_change_neither_labels_nor_which_images(monkeypatch):
 
 
 def test_a_batch_can_be_all_of_one_kind_and_generated_ones_can_come_late():
-    plan = dataclasses.replace(QUICK, mix="batch", updates=60)
+    plan = QUICK.model_copy(update={"mix": "batch", "updates": 60})
     kinds = {
         (x.flatten(1) == (y * 3 + 1)[:, None]).all(1).sum().item()
         for x, y in batches(Way(generated=True), plan)
     }
     assert kinds == {0, 8}
-    late = dataclasses.replace(QUICK, share=1.0, begin=0.5)
+    late = QUICK.model_copy(update={"share": 1.0, "begin": 0.5})
     made = [
         bool((x.flatten(1) == (y * 3 + 1)[:, None]).all())
         for x, y in batches(Way(generated=True), late)
@@ -91,31 +91,44 @@ def test_a_batch_can_be_all_of_one_kind_and_generated_ones_can_come_late():
 def test_rare_classes_are_shown_as_often():
     real = make_blobs(400, 2)
     keep = torch.cat([(real.labels == 0).nonzero().flatten(), torch.tensor([1, 3])])
-    plan = dataclasses.replace(QUICK, updates=100)
+    plan = QUICK.model_copy(update={"updates": 100})
     labels = torch.cat([y for _, y in _batches(real.take(keep), pool(), Way(), plan, 0)])
     assert 0.4 < labels.float().mean() < 0.6
 
 
 def test_equal_seeds_begin_alike_and_learn():
-    plan = dataclasses.replace(QUICK, updates=40, batch=16)
+    plan = QUICK.model_copy(update={"updates": 40, "batch": 16})
     test = make_blobs(60, 4, seed=5)
     one, again = (train(shown(), pool(), Way(), plan, 3) for _ in range(2))
     assert all(map(torch.equal, one.state_dict().values(), again.state_dict().values()))
-    assert score(one, test).overall > 0.9
+    assert right(one, test).float().mean() > 0.9
     confused = dataclasses.replace(
         pool(), labels=(pool().labels + 1) % 4, images=shown().images.repeat(2, 1, 1, 1)
     )
-    bad = dataclasses.replace(plan, share=1.0)
-    assert score(train(shown(), confused, Way(generated=True), bad, 3), test).overall < 0.3
+    bad = plan.model_copy(update={"share": 1.0})
+    assert right(train(shown(), confused, Way(generated=True), bad, 3), test).float().mean() < 0.3
 
 
 # --- what it says ---------------------------------------------------------------------------------
 
 
-def test_differences_are_taken_in_pairs():
-    found = gain([50.0, 60.0, 70.0], [49.0, 58.0, 69.0])
+def test_an_interval_is_over_classifiers_and_over_test_images():
+    by_seed = torch.tensor([1.0, 2.0, 1.0])[:, None]
+    found = gain(by_seed.expand(3, 50))  # alike on all images
     assert found.mean == pytest.approx(4 / 3)
-    assert found.half == pytest.approx(4.3027 * (1 / 3) ** 0.5 / 3**0.5, rel=1e-4)
+    over_seeds = 4.3027 * (1 / 3) ** 0.5 / 3**0.5
+    assert found.half == pytest.approx(over_seeds, rel=1e-4)
+    by_image = torch.randn(50, generator=torch.Generator().manual_seed(1))
+    both = gain(by_seed + by_image)
+    assert both.half == pytest.approx(math.hypot(over_seeds, 1.96 * by_image.std() / 50**0.5), 1e-4)
+
+
+def test_classifiers_that_agree_on_seven_images_prove_nothing():
+    one_in_seven = torch.tensor([100.0] + [0.0] * 6).expand(3, 7)
+    found = gain(one_in_seven)
+    assert found.mean == pytest.approx(100 / 7)
+    assert found.low < 0
+    assert verdict(found, found, "both", "cutout").startswith("not shown")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +140,7 @@ def test_differences_are_taken_in_pairs():
             "yes: +3.1 +- 0.2 points",
             "both +1.1 +- 0.2 over cutout: use both",
         ),
+        ([3.0, 3.2, 3.1], [-2, -2.1, -2.2], "not enough: +3.1 +- 0.2 points", "use cutout"),
         ([-1.0, -1.4, -1.2], [-2, -2.1, -2.2], "no: -1.2 +- 0.5 points", "use cutout"),
         ([-1.0, 1.4, 0.2], [0.1, -0.1, 0.1], "not shown: ", "neither is shown to be better"),
         ([2.0], [1.0], "not shown: +2.0 points", "neither is shown to be better"),
@@ -138,26 +152,39 @@ def test_the_answer_follows_from_the_intervals(alone, beyond, answer, advice):
     assert sentence.endswith(advice)
 
 
-def scored(**points):
-    """Scores of two classifiers of each way; those not named are at 50."""
-    of = {name: points.get(name.replace("+", "_").replace("-", "_"), (50, 50)) for name in WAYS}
-    recalls = torch.tensor([0.2, 0.8])
-    return {name: [Accuracy(v / 100, recalls) for v in values] for name, values in of.items()}
+LABELS = torch.arange(100) % 2  # of images tested on: half of them are of class a
+
+
+def hits(**points):
+    """Right answers of two classifiers of each way, first of class a; those not named have 50."""
+    order = torch.argsort(LABELS, stable=True)
+    found = {}
+    for name in WAYS:
+        had = torch.zeros(2, 100, dtype=torch.bool)
+        for seed, share in enumerate(
+            points.get(name.replace("+", "_").replace("-", "_"), (50, 50))
+        ):
+            had[seed, order[:share]] = True
+        found[name] = had
+    return found
 
 
 def test_the_best_with_is_set_against_the_best_without():
-    harmful = scored(real=(90, 90), cutout=(80, 81), generated=(85, 85), generated_cutout=(84, 84))
-    found = _result(harmful, ["a", "b"])
+    harmful = hits(real=(90, 90), cutout=(80, 81), generated=(85, 85), generated_cutout=(84, 84))
+    found = _result(harmful, LABELS, ["a", "b"])
     last = found["gains"]["uplift_over_classic"]
     assert (last["of"], last["over"], last["mean"]) == ("generated", "real", pytest.approx(-5))
     assert found["verdict"].endswith("over real: use real")
-    helpful = scored(randaugment=(91, 92), generated_randaugment=(93, 94), generated=(70, 71))
-    found = _result(helpful, ["a", "b"])
+    helpful = hits(randaugment=(91, 92), generated_randaugment=(93, 94), generated=(70, 71))
+    found = _result(helpful, LABELS, ["a", "b"])
     last = found["gains"]["uplift_over_classic"]
     assert (last["of"], last["over"]) == ("generated+randaugment", "randaugment")
     assert last["values"] == pytest.approx([2, 2])
     assert found["gains"]["uplift_randaugment"]["mean"] == pytest.approx(2)
-    assert found["ways"]["real"]["recall"]["a"]["mean"] == pytest.approx(20)
+    assert found["ways"]["generated"]["recall"]["a"]["mean"] == pytest.approx(100)
+    assert found["ways"]["generated"]["recall"]["b"]["mean"] == pytest.approx(41)
+    assert found["recall_gains"]["a"]["mean"] == pytest.approx(0)
+    assert found["recall_gains"]["b"]["mean"] == pytest.approx(41)
 
 
 # --- as a command ---------------------------------------------------------------------------------
@@ -187,9 +214,12 @@ def test_every_way_is_measured_on_images_held_out(run, monkeypatch, capsys):
     [
         ({"shots": 7}, "6 images"),
         ({"seeds": 0}, "give --seeds 3"),
-        ({"share": 0.0}, "--share 0.0"),
-        ({"begin": 1.0}, "--begin 1.0"),
-        ({"updates": 0}, "--updates 1"),
+        ({"share": 0.0}, "setting share = 0.0"),
+        ({"begin": 1.0}, "setting begin = 1.0"),
+        ({"updates": 0}, "setting updates = 0"),
+        ({"updates": "x"}, "setting updates = 'x'"),
+        ({"mix": "foo"}, "setting mix = 'foo'"),
+        ({"rate": -1.0}, "setting rate = -1.0"),
         ({"classifier": "vgg"}, "there is no classifier 'vgg'"),
         ({"speed": 3}, "unknown setting 'speed'"),
     ],

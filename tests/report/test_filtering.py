@@ -85,12 +85,19 @@ def test_what_is_kept_passes_and_is_the_same_for_the_same_seed(run):
     assert counts["0"]["drawn"] >= 7
 
 
-def test_a_class_that_passes_too_seldom_ends_short_and_is_named(run, tmp_path, capsys):
+def only_ones(sieve, images, label):
+    """In place of the tests: what was asked to be a one passes, and nothing else."""
+    fine = torch.ones(len(images), dtype=torch.bool)
+    return {"class": fine & bool(label), "realness": fine, "copy": fine}
+
+
+def test_a_class_that_passes_too_seldom_ends_short_and_is_named(run, monkeypatch, tmp_path, capsys):
     out = tmp_path / "kept"
-    words = f"sample {run.path} --n 2 --filter --confidence 1.1 --out {out} --json"
+    monkeypatch.setattr(Sieve, "passed", only_ones)
+    words = f"sample {run.path} --n 2 --filter --out {out} --json"
     assert main(words.split()) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["too few passed of"] == "0, 1"
+    assert said["too few passed of"] == "0"
     counts = read_json(out / "manifest.json")["classes"]["0"]
     assert (counts["kept"], counts["refused_by_class"]) == (0, counts["drawn"])
 
@@ -156,18 +163,37 @@ def test_runs_without_classes_or_judges_are_refused(run, tmp_path, capsys):
     with pytest.raises(InputError, match="no classes to be sure of"):
         Sieve(dataclasses.replace(make_blobs(), class_names=()), Filter())
     assert main(f"sample {run.path} --level --out {tmp_path / 'x.npz'}".split()) == 2
-    assert "go with --filter" in capsys.readouterr().err
+    assert "goes with --filter" in capsys.readouterr().err
     assert main(f"sample {run.path} --filter --out {tmp_path / 'x.jpg'}".split()) == 2
 
 
-def test_nothing_that_stands_is_lost_and_nothing_to_draw_is_said(run, tmp_path, capsys):
+def test_nothing_that_stands_is_lost_and_nothing_to_draw_is_said(
+    run, monkeypatch, tmp_path, capsys
+):
     (tmp_path / "few.manifest.json").write_text("mine")
     words = f"sample {run.path} --n 2 --filter --confidence 0.2 --out {tmp_path / 'few.npz'}"
     assert main(words.split()) == 2
     assert "few.manifest.json already exists" in capsys.readouterr().err
     assert (tmp_path / "few.manifest.json").read_text() == "mine"
     assert not (tmp_path / "few.npz").exists()
-    words = f"sample {run.path} --n 2 --filter --confidence 1.1 --out {tmp_path / 'few.png'}"
+    monkeypatch.setattr(Sieve, "passed", only_ones)
+    words = f"sample {run.path} --n 2 --filter --label 0 --out {tmp_path / 'few.png'}"
     (tmp_path / "few.manifest.json").unlink()
     assert main(words.split()) == 2
-    assert "no image passed" in capsys.readouterr().err
+    assert "refused 256 by class" in capsys.readouterr().err
+    assert not (tmp_path / "few.manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--n 0", "--n 0 asks for no images"),
+        ("--level --n 9", "leave out --n"),
+        ("--confidence 1.5", "setting confidence = 1.5"),
+        ("--confidence nan", "setting confidence = nan"),
+        ("--neighbours -1", "setting neighbours = -1"),
+    ],
+)
+def test_what_no_image_can_pass_is_refused(run, tmp_path, capsys, words, said):
+    assert main(f"sample {run.path} --filter {words} --out {tmp_path / 'a.npz'}".split()) == 2
+    assert said in capsys.readouterr().err

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from fewgan.data import splits
 from fewgan.data.imageset import ImageSet, to_float
-from fewgan.metrics.accuracy import Accuracy, accuracy
 from fewgan.metrics.augment import AUGMENTS
 from fewgan.metrics.extractors.base import seeded
 from fewgan.networks.wide_resnet import wide_resnet
@@ -24,29 +24,27 @@ from fewgan.training.engine import Engine
 Mix = Literal["sample", "batch"]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How every classifier is trained.
+class Plan(BaseModel):
+    """How every classifier is trained."""
 
-    Attributes:
-        classifier: Its name, such as `wrn-10-1`.
-        updates: Steps of the optimiser, the same for every way.
-        batch: Images a step.
-        rate: Highest learning rate, of SGD with Nesterov's momentum 0.9; it falls as a cosine.
-        weight_decay: Of all weights.
-        share: How much of what is shown is generated, in (0, 1].
-        mix: Draw each image's kind by itself (`sample`), or that of a whole batch (`batch`).
-        begin: Share of the updates after which generated images come in.
-    """
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     classifier: str = "wrn-10-1"
-    updates: int = 600
-    batch: int = 64
-    rate: float = 0.1
-    weight_decay: float = 5e-4
-    share: float = 0.5
+    """Its name."""
+    updates: int = Field(600, ge=1)
+    """Steps of the optimiser, the same for every way."""
+    batch: int = Field(64, ge=2)
+    """Images a step."""
+    rate: float = Field(0.1, gt=0)
+    """Highest learning rate, of SGD with Nesterov's momentum 0.9; it falls as a cosine."""
+    weight_decay: float = Field(5e-4, ge=0)
+    """Of all weights."""
+    share: float = Field(0.5, gt=0, le=1)
+    """How much of what is shown is generated."""
     mix: Mix = "sample"
-    begin: float = 0.0
+    """Draw each image's kind by itself (`sample`), or that of a whole batch (`batch`)."""
+    begin: float = Field(0.0, ge=0, lt=1)
+    """Share of the updates after which generated images come in."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +126,8 @@ def _at(sorted_: tuple[Tensor, Tensor, Tensor], y: Tensor, place: Tensor) -> Ten
 
 
 @torch.inference_mode()
-def score(network: torch.nn.Module, test: ImageSet) -> Accuracy:
-    """Accuracy, and recall of each class, on real images that nothing was trained on."""
+def right(network: torch.nn.Module, test: ImageSet) -> Tensor:
+    """Of real images that nothing was trained on, which are named right: bool [N]."""
     device = next(network.parameters()).device
-    parts = [network(to_float(part.to(device))).cpu() for part in test.images.split(500)]
-    return accuracy(torch.cat(parts), test.labels)
+    parts = [network(to_float(part.to(device))).argmax(1).cpu() for part in test.images.split(500)]
+    return torch.cat(parts) == test.labels

@@ -1,6 +1,7 @@
 """Measure a run against real images that it was not trained on."""
 
 import contextlib
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -157,12 +158,11 @@ def real_images(run: Run, name: str) -> RealImages:
         if reference.digest == division.digest:
             if "holdout" not in division.parts or not len(division.indices("holdout")):
                 raise InputError(
-                    f"every image of {name} was trained on, so nothing is left to measure with: "
-                    "give other --data, or train again with a --holdout"
+                    f"no image of {name} was held out, so there is none to measure with: give "
+                    "other --data, or train again with a --holdout"
                 )
             reference = division.take(reference, "holdout")
-        else:
-            reference = _unseen(reference, train)
+    reference = _unseen(reference, train)
     if reference.channels != run.spec.channels:
         kinds = {1: "grey", 3: "colour"}
         raise InputError(
@@ -196,8 +196,8 @@ def _unseen(reference: ImageSet, train: ImageSet) -> ImageSet:
     """The images that are not, pixel for pixel, among those that were trained on."""
     if reference.images.shape[1:] != train.images.shape[1:]:
         return reference
-    seen = {image.numpy().tobytes() for image in train.images}
-    new = [i for i, image in enumerate(reference.images) if image.numpy().tobytes() not in seen]
+    seen = set(map(_fingerprint, train.images))
+    new = [i for i, image in enumerate(reference.images) if _fingerprint(image) not in seen]
     if len(new) == len(reference):
         return reference
     if not new:
@@ -209,6 +209,10 @@ def _unseen(reference: ImageSet, train: ImageSet) -> ImageSet:
     return replace(reference.take(torch.tensor(new)), name=without)
 
 
+def _fingerprint(image: torch.Tensor) -> bytes:
+    return hashlib.blake2b(image.contiguous().numpy().tobytes(), digest_size=16).digest()
+
+
 def _shared(images: ImageSet, class_names: tuple[str, ...], name: str) -> ImageSet:
     """The images of the classes that were trained on, numbered as the model does."""
     if not class_names or not images.class_names:
@@ -217,8 +221,8 @@ def _shared(images: ImageSet, class_names: tuple[str, ...], name: str) -> ImageS
     missing = [c for c in class_names if not counts.get(c)]
     if missing:
         raise InputError(
-            f"{name} has no images of class {missing[0]!r}, which the run knows: "
-            "give data that have them all"
+            f"{name} has no images of class {missing[0]!r} that the run has not seen: give data "
+            "that have them, or train again with a larger --holdout"
         )
     places = [images.class_names.index(c) for c in class_names]
     return selection.as_model(images.of_classes(places), places)

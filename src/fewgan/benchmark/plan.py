@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from fewgan import api, methods
 from fewgan.benchmark.protocol import DataEntry, MethodEntry, Protocol
+from fewgan.benchmark.uplift import check_plan
 from fewgan.data.sources import find
 from fewgan.data.sources import sources as datasets
 from fewgan.errors import InputError, unknown
@@ -153,6 +154,7 @@ def _cells(protocol: Protocol, out: Path, lenders: Mapping[Path, Lender]) -> Ite
             "weights": str(about.weights.resolve()) if about.weights else None,
         }
         if protocol.uplift is not None:
+            check_plan({k: v for k, v in protocol.uplift.items() if k not in ("seeds", "shots")})
             measure["uplift"] = protocol.uplift
         if about.classes:
             measure["classes"] = list(about.classes)

@@ -9,30 +9,33 @@ Ravuri & Vinyals (NeurIPS 2019) found that figures such as FID do not foretell t
 """
 
 import contextlib
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from fewgan.benchmark.classifiers import WAYS, Plan, score, train
+from fewgan.benchmark.classifiers import WAYS, Plan, right, train
 from fewgan.benchmark.estimates import Estimate, estimate
 from fewgan.benchmark.evaluation import RealImages, real_images
 from fewgan.data import splits
 from fewgan.data.imageset import ImageSet
-from fewgan.errors import InputError, unknown
+from fewgan.errors import InputError, validated
 from fewgan.files import write_json
-from fewgan.metrics.accuracy import Accuracy
 from fewgan.metrics.augment import AUGMENTS
 from fewgan.metrics.extractors.base import Progress
 from fewgan.metrics.progress import progress_bars
 from fewgan.metrics.suite import Card, Figure
 from fewgan.networks.wide_resnet import wide_resnet
+from fewgan.training import selection
 from fewgan.training.run import Checkpoint, Run
 
 POOL = 5000  # generated images to draw from, at most
+ENOUGH = 100  # images to test on, below which a card warns
 ASKED = ("uplift", "classic_uplift", "uplift_over_classic")  # of the gains, those of a table
 
 
@@ -43,6 +46,7 @@ def uplift(
     shots: int | None = None,
     seeds: int = 3,
     which: Checkpoint = "best",
+    flip: bool | None = None,
     progress: bool = True,
     **plan: Any,
 ) -> dict[str, Any]:
@@ -55,19 +59,22 @@ def uplift(
             was trained on; all of them when left out.
         seeds: Classifiers of each way; intervals need 2 or more.
         which: The checkpoint that draws.
+        flip: Whether a mirrored image is as likely, for the classic augmentations; as in training
+            when left out.
         progress: Show a bar on standard error.
         **plan: Fields of `Plan`.
 
     Returns:
         `ways` (of each: `accuracy` and `recall` by class, with a value for each seed, mean and
-        interval), `gains` (paired differences in points), `verdict`, and the `card`.
+        interval), `gains` (paired differences in points), `recall_gains` (by class, of generated
+        images beside real ones alone), `verdict`, and the `card`.
 
     Raises:
         InputError: The run knows no classes, has fewer images, or a field of the plan is wrong.
     """
     run = run if isinstance(run, Run) else Run(run)
     began = time.perf_counter()
-    settings = _plan(plan)
+    settings = check_plan(plan)
     if seeds < 1:
         raise InputError(f"{seeds} seeds measure nothing: give --seeds 3")
     if not run.class_names:
@@ -75,19 +82,23 @@ def uplift(
             f"{run.path} knows no classes, and its images have no labels to learn from: "
             "train a conditional method, or adapt each class by each:METHOD"
         )
-    real = real_images(run, data)
-    shown = _few(real.train, shots)
+    reference = real_images(run, data).reference
+    taught = selection.shown_images(run.folder)
+    if flip is not None:
+        taught = replace(taught, flip=flip)
+    shown = _few(taught, shots)
     _check_filled(shown)
-    found: dict[str, list[Accuracy]] = {name: [] for name in WAYS}
+    found: dict[str, list[Tensor]] = {name: [] for name in WAYS}
     with progress_bars() if progress else contextlib.nullcontext() as told:
         for seed in range(seeds):
             pool = run.imageset(_pool_size(settings, run), seed=seed, which=which)
             for done, (name, way) in enumerate(WAYS.items(), seed * len(WAYS)):
                 network = train(shown, pool, way, settings, seed)
-                found[name].append(score(network, real.reference))
+                found[name].append(right(network, reference))
                 _tell(told, name, done + 1, seeds * len(WAYS))
-    result = _result(found, real.reference.class_names)
-    card = _card(run, real, shown, which, settings)
+    hits = {name: torch.stack(each) for name, each in found.items()}
+    result = _result(hits, reference.labels, reference.class_names)
+    card = _card(run, RealImages(reference, taught, taught), shown, which, settings)
     card |= {"seeds": seeds, "seconds": round(time.perf_counter() - began, 1)}
     result["card"] = card
     write_json(run.path / "uplift.json", result)
@@ -108,13 +119,16 @@ def _card(
         "tested": len(real.reference),
         "tested_on": f"{real.reference.name}, held out",
         "generated": _pool_size(plan, run),
-        "interval": "95 %, Student's, of paired differences over seeds",
+        "interval": "95 % of paired differences: over classifiers, and over the images tested on",
         "favour": "the best ways, with and without generated images, are the best on these images",
-        **asdict(plan),
+        "flip": shown.flip,
+        **plan.model_dump(),
     }
     config, notes = run.folder.read_config(), []
     if config.unlabelled == "test":
         card["tested_on"] += " from classifiers, but the generator saw them without labels"
+    if len(real.reference) < ENOUGH:
+        notes.append(f"{len(real.reference)} images to test on tell little: hold out more")
     if len(shown) < len(real.train):
         notes.append("the generator was trained on more real images than the classifiers")
     if config.unlabelled is not None:
@@ -134,17 +148,13 @@ def _check_filled(shown: ImageSet) -> None:
         )
 
 
-def _plan(given: Mapping[str, Any]) -> Plan:
-    for name in given:
-        if name not in Plan.__dataclass_fields__:
-            raise unknown("setting", name, Plan.__dataclass_fields__)
-    plan = replace(Plan(), **{k: v for k, v in given.items() if v is not None})
-    if not 0 < plan.share <= 1:
-        raise InputError(f"--share {plan.share} is no share: give more than 0, and at most 1")
-    if not 0 <= plan.begin < 1:
-        raise InputError(f"--begin {plan.begin} is no share of the updates: give 0 to below 1")
-    if plan.updates < 1 or plan.batch < 2:
-        raise InputError("give --updates 1 or more and --batch 2 or more")
+def check_plan(given: Mapping[str, Any]) -> Plan:
+    """How classifiers are trained, from fields of `Plan`; those that are None are left out.
+
+    Raises:
+        InputError: A field is unknown or wrong, or there is no such classifier.
+    """
+    plan = validated(Plan, {k: v for k, v in given.items() if v is not None})
     wide_resnet(plan.classifier, 1, 2)  # so that its name is checked before anything is done
     return plan
 
@@ -170,37 +180,71 @@ def _tell(told: Progress | None, name: str, done: int, total: int) -> None:
 # --- what it says ---------------------------------------------------------------------------------
 
 
-def _result(found: Mapping[str, Sequence[Accuracy]], class_names: Sequence[str]) -> dict[str, Any]:
-    ways = {}
-    for name, scores in found.items():
-        recall = 100 * torch.stack([s.per_class for s in scores], 1)
-        ways[name] = {
-            "accuracy": _written(estimate([100 * s.overall for s in scores], "higher")),
+def _result(
+    hits: Mapping[str, Tensor], labels: Tensor, class_names: Sequence[str]
+) -> dict[str, Any]:
+    """What is said of hits bool [S,N] of S classifiers of each way on N images of labels [N]."""
+    points = {name: 100 * found.double() for name, found in hits.items()}
+    members = [labels == c for c in range(len(class_names))]
+    ways = {
+        name: {
+            "accuracy": _written(over_seeds(found)),
             "recall": {
-                c: _written(estimate(values.tolist(), "higher"))
-                for c, values in zip(class_names, recall, strict=True)
+                c: _written(over_seeds(found[:, of]))
+                for c, of in zip(class_names, members, strict=True)
             },
         }
-    values = {name: [100 * s.overall for s in scores] for name, scores in found.items()}
+        for name, found in points.items()
+    }
+
+    def best_of(names: Sequence[str]) -> str:
+        return max(names, key=lambda name: float(points[name].mean()))
+
     best, without = (
-        max((n for n, way in WAYS.items() if way.generated is made), key=lambda n: sum(values[n]))
-        for made in (True, False)
+        best_of([n for n, way in WAYS.items() if way.generated is made]) for made in (True, False)
     )
     pairs = {
         "uplift": ("generated", "real"),
-        "classic_uplift": (max(AUGMENTS, key=lambda name: sum(values[name])), "real"),
+        "classic_uplift": (best_of(list(AUGMENTS)), "real"),
         "uplift_over_classic": (best, without),
         **{f"uplift_{name}": (f"generated+{name}", name) for name in AUGMENTS},
     }
-    gains = {figure: gain(values[one], values[other]) for figure, (one, other) in pairs.items()}
+    gains = {figure: gain(points[one] - points[other]) for figure, (one, other) in pairs.items()}
+    alone = points["generated"] - points["real"]
     return {
         "ways": ways,
         "gains": {
             figure: {"of": one, "over": other, **_written(gains[figure])}
             for figure, (one, other) in pairs.items()
         },
+        "recall_gains": {
+            c: _written(gain(alone[:, of])) for c, of in zip(class_names, members, strict=True)
+        },
         "verdict": verdict(gains["uplift"], gains["uplift_over_classic"], best, without),
     }
+
+
+def over_seeds(points: Tensor) -> Estimate:
+    """Mean of points [S,N] of S classifiers on N images, and its interval over classifiers."""
+    return estimate(points.mean(1).tolist(), "higher")
+
+
+def gain(differences: Tensor) -> Estimate:
+    """Mean of paired differences, and an interval for other classifiers and other test images.
+
+    Args:
+        differences: [S,N], of two ways with the same seed on the same image.
+
+    Returns:
+        The mean, with Student's interval over seeds and the normal one over images, whose squares
+        add up. Seeds alone would be sure of themselves on seven images, where three classifiers
+        may well agree.
+    """
+    seeds = over_seeds(differences)
+    if seeds.half is None or differences.shape[1] < 2:
+        return replace(seeds, half=None)
+    images = 1.96 * float(differences.mean(0).std()) / differences.shape[1] ** 0.5
+    return replace(seeds, half=math.hypot(seeds.half, images))
 
 
 def uplift_figures(result: Mapping[str, Any]) -> list[Figure]:
@@ -230,15 +274,9 @@ def uplift_figures(result: Mapping[str, Any]) -> list[Figure]:
         for name, found in result["gains"].items()
         if name in ASKED
     ]
-    figures[0] = figures[0].model_copy(
-        update={"card": card.model_copy(update={"note": result["verdict"]})}
-    )
+    said = "; ".join(filter(None, (result["verdict"], told["favour"], told.get("note"))))
+    figures[0] = figures[0].model_copy(update={"card": card.model_copy(update={"note": said})})
     return figures
-
-
-def gain(with_: Sequence[float], without: Sequence[float]) -> Estimate:
-    """Mean difference of pairs, and its interval."""
-    return estimate([a - b for a, b in zip(with_, without, strict=True)], "higher")
 
 
 def verdict(alone: Estimate, beyond: Estimate, best: str, without: str) -> str:
@@ -251,6 +289,8 @@ def verdict(alone: Estimate, beyond: Estimate, best: str, without: str) -> str:
         without: Name of the best way without.
     """
     answer = {1: "yes", 0: "not shown", -1: "no"}[_sign(alone)]
+    if answer == "yes" and _sign(beyond) < 0:
+        answer = "not enough"
     then = {1: f"use {best}", 0: "neither is shown to be better", -1: f"use {without}"}
     return (
         f"{answer}: {_points(alone)} points over real images alone; {best} "

@@ -72,9 +72,13 @@ def uplift(
     seeds: int = 3,
     classifier: str | None = None,
     updates: int | None = None,
+    batch: int | None = None,
+    rate: float | None = None,
+    weight_decay: float | None = None,
     share: float | None = None,
     mix: Literal["sample", "batch"] | None = None,
     begin: float | None = None,
+    flip: bool | None = None,
     checkpoint: Which = "best",
     as_json: Json = False,
 ) -> None:
@@ -89,17 +93,23 @@ def uplift(
         seeds: Classifiers of each way.
         classifier: A wide residual network: wrn-10-1 when left out; wrn-16-8 where a GPU is.
         updates: Steps of each classifier; 600 when left out.
+        batch: Images a step; 64 when left out.
+        rate: Highest learning rate, of SGD with momentum; 0.1 when left out.
+        weight_decay: Of all weights; 0.0005 when left out.
         share: How much of what is shown is generated; half of it when left out.
         mix: Draw the kind of each image by itself, or of a whole batch; sample when left out.
         begin: Share of the updates after which generated images come in; 0 when left out.
+        flip: Whether a mirrored image is as likely, for the classic augmentations; as in training
+            when left out.
         checkpoint: Which checkpoint draws.
         as_json: Print one JSON object instead of tables.
     """
     from fewgan.benchmark.uplift import uplift as ask
 
-    plan: dict[str, Any] = {"classifier": classifier, "updates": updates}
+    plan: dict[str, Any] = {"classifier": classifier, "updates": updates, "batch": batch}
+    plan |= {"rate": rate, "weight_decay": weight_decay}
     plan |= {"share": share, "mix": mix, "begin": begin}
-    result = ask(run, data, shots=shots, seeds=seeds, which=checkpoint, **plan)
+    result = ask(run, data, shots=shots, seeds=seeds, which=checkpoint, flip=flip, **plan)
     if as_json:
         display(result, True)
     else:

@@ -13,13 +13,15 @@ def sample(
     run: Path,
     *,
     out: Path,
-    n: int = 64,
+    n: int | None = None,
     label: str | None = None,
     seed: int = 0,
     checkpoint: Which = "best",
     filter_: Annotated[bool, Parameter(name="--filter", negative="")] = False,
     level: Annotated[bool, Parameter(negative="")] = False,
-    confidence: float = 0.5,
+    confidence: float | None = None,
+    neighbours: int | None = None,
+    copy_ratio: float | None = None,
     overwrite: bool = False,
     as_json: Json = False,
 ) -> None:
@@ -28,32 +30,40 @@ def sample(
     Example: `fewgan sample runs/acgan-mnist --n 100 --label 7 --out sevens.npz`
 
     Args:
-        run: The run folder; the data are not needed.
+        run: The run folder; the data are needed for --filter only.
         out: FILE.png for a grid, FILE.npz for arrays, or a folder for one PNG each.
-        n: Number of images.
+        n: Number of images; 64 when left out.
         label: A class by name or number; all classes in equal shares when left out.
         seed: The same seed gives the same images.
         checkpoint: Which checkpoint draws: best, last, or the step of one that --snapshots kept.
         filter_: Keep images only that are of their class, real enough and no copies, by the run's
             training images; --n is then of each class, and a manifest says what was turned away.
-        level: With --filter, as many as bring every class level with the largest one.
-        confidence: With --filter, the least probability of the class that was asked for.
+        level: With --filter and in place of --n, as many as each class lacks beside the largest.
+        confidence: With --filter, the least probability of the class that was asked for; 0.5 when
+            left out.
+        neighbours: With --filter, k of the balls about training images in one of which an image
+            must lie; 5 when left out, and 0 leaves that test out.
+        copy_ratio: With --filter, distance to the nearest training image over that to the second,
+            below which an image is a copy; 1/3 when left out, and 0 leaves that test out.
         overwrite: Replace what stands at --out.
         as_json: Print one JSON object instead of tables.
     """
     from fewgan import load, outputs
     from fewgan.errors import InputError
 
-    if (level or confidence != 0.5) and not filter_:
-        raise InputError("--level and --confidence go with --filter: give that too")
+    rules = {"confidence": confidence, "neighbours": neighbours, "copy_ratio": copy_ratio}
+    given = {name: rule for name, rule in rules.items() if rule is not None}
+    if (level or given) and not filter_:
+        name = "level" if level else next(iter(given)).replace("_", "-")
+        raise InputError(f"--{name} goes with --filter: give that too")
     if filter_:
-        rules = {"confidence": confidence}
-        kept = outputs.save_filtered(
-            load(run), out, n, label, level, seed, checkpoint, overwrite, **rules
+        done = outputs.save_filtered(
+            load(run), out, n, label, level, seed, checkpoint, overwrite, **given
         )
-        display(kept, as_json)
-        return
-    display(outputs.save_samples(load(run), out, n, label, seed, checkpoint, overwrite), as_json)
+    else:
+        n = outputs.EACH if n is None else n
+        done = outputs.save_samples(load(run), out, n, label, seed, checkpoint, overwrite)
+    display(done, as_json)
 
 
 @app.command

@@ -19,6 +19,8 @@ from fewgan.data.imageset import ImageSet, class_index
 from fewgan.errors import InputError, unknown
 from fewgan.files import read_json, write_json
 
+LEAST = 3  # images of a class of which one is held out, however small the share
+
 
 class Task(NamedTuple):
     """A few-shot task: one class, `support` to learn from and `query` to be judged on."""
@@ -49,6 +51,8 @@ def holdout(
 ) -> tuple[Tensor, Tensor]:
     """Hold out floor(n_c * fraction) images of each class c, or as many as leave enough of it.
 
+    Of a class of three or more it is one at the least: what is never asked about is never known.
+
     Args:
         labels: int64 [N].
         fraction: Share to hold out, in [0, 1).
@@ -66,6 +70,8 @@ def holdout(
     held = []
     for members in by_class(labels):
         asked = math.floor(len(members) * fraction + 1e-9)
+        if fraction and len(members) >= LEAST:
+            asked = max(1, asked)
         held.append(_draw(members, min(asked, max(0, len(members) - leave)), generator))
     mask = torch.zeros(len(labels), dtype=torch.bool)
     mask[torch.cat(held)] = True

@@ -4,7 +4,7 @@ Each way takes bytes [N,C,H,W] and a generator, and gives as many images, each c
 
 | name | what is done | source |
 |---|---|---|
-| `flip-crop` | moved by up to 4 pixels, black comes in; mirrored where that is as likely | usual |
+| `flip-crop` | moved by up to 1/8 of the side; mirrored where that is as likely | usual |
 | `cutout` | the same, and a square of half the side blackened | DeVries & Taylor 2017 |
 | `erasing` | the same, and with probability 1/2 a rectangle filled with noise | Zhong et al. 2020 |
 | `randaugment` | the same, after 2 of 14 changes of strength 9 of 30 | Cubuk et al. 2020 |
@@ -22,7 +22,7 @@ Generator = torch.Generator
 Augment = Callable[[Tensor, bool, Generator], Tensor]
 """Bytes [N,C,H,W], whether a mirrored image is as likely, and a generator, to bytes [N,C,H,W]."""
 
-REACH = 4  # pixels by which an image is moved at most
+REACH = 8  # share of a side by which an image is moved at most: one in so many
 STRENGTH = 9 / 30  # of RandAugment
 CHANGES = 2  # changes a picture
 
@@ -32,8 +32,9 @@ def _flip_crop(images: Tensor, flip: bool, generator: Generator) -> Tensor:
     if flip:
         mirrored = torch.rand(n, generator=generator) < 0.5
         images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-    padded = F.pad(images, (REACH,) * 4)
-    moves = torch.randint(2 * REACH + 1, (2, n, 1), generator=generator)
+    reach = height // REACH
+    padded = F.pad(images, (reach,) * 4)
+    moves = torch.randint(2 * reach + 1, (2, n, 1), generator=generator)
     rows, columns = (moves[i] + torch.arange(side) for i, side in enumerate((height, width)))
     image = torch.arange(n)[:, None, None]
     moved = padded.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None, :]]

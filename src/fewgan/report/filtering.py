@@ -12,10 +12,11 @@ has no more:
 With few images all three are weak, which the manifest says: how many were drawn, and why not kept.
 """
 
-from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from fewgan import __version__
@@ -30,23 +31,22 @@ from fewgan.training import selection
 from fewgan.training.run import Checkpoint, Run
 
 ROUND = 256  # images drawn at a time, of each class
+TESTS = ("class", "realness", "copy")
 PATIENCE = 20  # drawn for each image that is wanted, at most
 
 
-@dataclass(frozen=True)
-class Filter:
-    """What an image must pass.
+class Filter(BaseModel):
+    """What an image must pass."""
 
-    Attributes:
-        confidence: Least probability of the class that was asked for.
-        neighbours: k of the balls about training images; 0 leaves that test out.
-        copy_ratio: Distance to the nearest training image over that to the second, below which an
-            image is a copy; 0 leaves that test out.
-    """
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    confidence: float = 0.5
-    neighbours: int = 5
-    copy_ratio: float = RATIO
+    confidence: float = Field(0.5, ge=0, le=1)
+    """Least probability of the class that was asked for."""
+    neighbours: int = Field(5, ge=0)
+    """k of the balls about training images; 0 leaves that test out."""
+    copy_ratio: float = Field(RATIO, ge=0, le=1)
+    """Distance to the nearest training image over that to the second, below which an image is a
+    copy; 0 leaves that test out."""
 
 
 class Sieve:
@@ -126,8 +126,7 @@ def filtered(
     if not run.class_names:
         raise InputError(f"{run.path} knows no classes: a filter asks whether a class is right")
     rules = rules or Filter()
-    source = selection.load_source(run.folder.read_config())
-    train = selection.training_images(source, run.folder.read_splits())
+    train = selection.shown_images(run.folder)
     tests = Sieve(train, rules)
     parts, told = [], {}
     for place, name in enumerate(run.class_names):
@@ -137,17 +136,19 @@ def filtered(
     labels = torch.cat([torch.full((len(x),), i) for i, x in enumerate(parts)])
     named = f"{run.model['method']} trained on {run.model['data']}"
     kept = ImageSet(torch.cat(parts), labels, run.class_names, named, run.model["licence"])
+    before = run.folder.read_config().source
     manifest = {
         "run": run.path.name,
         "method": run.model["method"],
         "fewgan": __version__,
         "checkpoint": which,
         "seed": seed,
-        "filter": asdict(rules),
+        "filter": rules.model_dump(),
         "judge": tests.judge.notes,
         "weights_sha256": sha256_file(run.weights_file(which)),
         "training_images_sha256": train.digest,
         "data": run.model["data"],
+        "goes_on_from": before and Path(before).name,
         "licence": run.model["licence"],
         "classes": told,
     }
@@ -159,7 +160,7 @@ def _draw(
 ) -> tuple[Tensor, dict[str, int]]:
     shape = (0, run.spec.channels, run.spec.size, run.spec.size)
     kept, counts = [torch.zeros(shape, dtype=torch.uint8)], {"wanted": wanted, "drawn": 0}
-    refused = dict.fromkeys(("class", "realness", "copy"), 0)
+    refused = dict.fromkeys(TESTS, 0)
     have, turn = 0, 0
     while have < wanted and counts["drawn"] < PATIENCE * wanted:
         # Every class and round has latents of its own, whatever the number that is wanted.
@@ -184,8 +185,7 @@ def levelling(run: Run) -> dict[str, int]:
     """
     if not run.class_names:
         raise InputError(f"{run.path} knows no classes to bring level")
-    source = selection.load_source(run.folder.read_config())
-    train = selection.training_images(source, run.folder.read_splits())
+    train = selection.shown_images(run.folder)
     counts = train.counts()
     if max(counts) == min(counts):
         raise InputError(

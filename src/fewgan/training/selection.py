@@ -9,13 +9,15 @@ from fewgan.data import splits
 from fewgan.data.imageset import ImageSet, class_index
 from fewgan.data.splits import Division
 from fewgan.errors import InputError
+from fewgan.training.folder import RunFolder
 from fewgan.training.settings import RunConfig
 
 
 def load_source(settings: RunConfig) -> ImageSet:
     """Everything that the data set offers for training, before any choice.
 
-    Where a run goes on from another whose classes it keeps, those are counted first.
+    Where a run goes on from another whose classes it keeps, those are counted first. Whether a
+    mirrored image is as likely is as the settings say, where they say it.
     """
     images = data.load(
         settings.data,
@@ -24,6 +26,8 @@ def load_source(settings: RunConfig) -> ImageSet:
         channels=settings.channels,
         skip_corrupt=settings.skip_corrupt,
     )
+    if settings.flip is not None:
+        images = replace(images, flip=settings.flip)
     return images.after(settings.known) if settings.known else images
 
 
@@ -135,6 +139,26 @@ def training_images(source: ImageSet, division: Division) -> ImageSet:
         source if whole and source.digest == division.digest else division.take(source, "train")
     )
     return as_model(images, list(division.classes["model"]))
+
+
+def shown_images(folder: RunFolder) -> ImageSet:
+    """The images that a run was trained on, labelled as the model counts.
+
+    Of a run that goes on from another and keeps its classes, with those of that run.
+
+    Raises:
+        InputError: The data are not those of the run, or the run before is gone.
+    """
+    config = folder.read_config()
+    own = training_images(load_source(config), folder.read_splits())
+    if not config.known or config.source is None:
+        return own
+    before = shown_images(RunFolder(config.source))
+    return replace(
+        own,
+        images=torch.cat([before.images, own.images]),
+        labels=torch.cat([before.labels, own.labels]),
+    )
 
 
 def unlabelled_images(settings: RunConfig, source: ImageSet, division: Division) -> ImageSet | None:

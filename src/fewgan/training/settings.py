@@ -41,7 +41,8 @@ class RunSettings(BaseModel):
     skip_corrupt: bool = False
     """Leave out images of a folder that cannot be read, instead of refusing the folder."""
     flip: bool | None = None
-    """Mirror images at random; as suits the data when left out (photographs yes, digits no)."""
+    """Mirror images at random; as suits the data when left out (photographs yes, digits and folders
+    no)."""
     warp: float = Field(0.0, ge=0, le=0.5)
     """Elastic distortion of training images, on average so many half sides; 0.05 bends strokes."""
     label_prior: Literal["uniform", "data"] = "uniform"
