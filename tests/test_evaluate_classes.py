@@ -89,3 +89,14 @@ def test_classes_that_a_run_has_not_learned_are_named(run, capsys):
     words = f"evaluate {run.path} --data digits --classes 5,nine --n 40".split()
     assert main(words) == 2
     assert "'nine'" in capsys.readouterr().err
+
+
+def test_a_twin_of_a_training_image_is_not_held_out(tmp_path):
+    every = make_blobs(40)
+    some = every.take(torch.cat([torch.arange(40), torch.arange(20)]))
+    folder = str(write_folder(some, tmp_path / "photos"))
+    run = fewgan.train("acgan", folder, out=tmp_path / "run", holdout=0.4, **QUICK)
+    real = real_images(run, folder)
+    seen = {image.numpy().tobytes() for image in real.train.images}
+    assert 0 < len(real.reference) < 24
+    assert not any(image.numpy().tobytes() in seen for image in real.reference.images)

@@ -18,6 +18,7 @@ from fewgan.data.imageset import ImageSet
 from fewgan.data.splits import Division
 from fewgan.errors import InputError, unknown, validated
 from fewgan.methods.base import Learned, Method
+from fewgan.methods.gan import GAN
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.precision import resolve, set_precision
 from fewgan.outputs import picture_of
@@ -212,6 +213,7 @@ def summary(run: Run) -> dict[str, Any]:
         "KID against training images": best["kid"],
         "images seen": about["images"],
         "samples": str(run.folder.samples),
+        **run.model.get("remarks", {}),
         **copies.copies_found(run),
     }
 
@@ -266,9 +268,10 @@ def _check_stream(kind: type[Method], values: dict[str, Any]) -> None:
             f"{kind.name} learns experiences one after another: say which, as --stream 0/1/2"
         )
     if stream and not kind.streams:
+        wrap = f", or wrap it in a method that keeps learning, such as mergan-ra:{kind.name}"
         raise InputError(
-            f"{kind.name} learns all classes at once: leave --stream out, or wrap it in a method "
-            f"that keeps learning, such as mergan-ra:{kind.name}"
+            f"{kind.name} learns all classes at once: leave --stream out"
+            + (wrap if issubclass(kind, GAN) else "")
         )
     if not stream and values.get("order_seed") is not None:
         raise InputError("--order-seed shuffles a stream, and there is none: give --stream too")
@@ -336,6 +339,7 @@ def describe(
         "data": images.name,
         "licence": images.licence,
         "train_images": len(images),
+        "remarks": method.remarks,
     }
 
 
@@ -362,7 +366,7 @@ def _fit(
         trainer.run()
         engine.wait()
         if engine.main:
-            if config.source and 2 <= len(images) <= copies.FEW:
+            if 2 <= len(images) <= copies.FEW and not trainer.streaming:
                 copies.audit_copies(Run(folder.path), images)
             write_card(RunView.read(folder.path), folder.path / "README.md")
     return Run(folder.path)

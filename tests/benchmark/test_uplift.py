@@ -18,6 +18,8 @@ from fewgan.cli import main
 from fewgan.errors import InputError
 from fewgan.files import read_json
 from fewgan.metrics.augment import AUGMENTS
+from fewgan.report.page import page
+from fewgan.report.view import RunView
 
 QUICK = Plan(updates=6, batch=8)
 
@@ -200,6 +202,8 @@ def test_every_way_is_measured_on_images_held_out(run, monkeypatch, capsys):
     assert set(result["ways"]) == set(WAYS)
     assert [len(way["accuracy"]["values"]) for way in result["ways"].values()] == [2] * len(WAYS)
     assert set(result["ways"]["real"]["recall"]) == set("0123456789")
+    assert result["verdict"] in (run.path / "README.md").read_text()
+    assert result["verdict"] in page(RunView.read(run.path))
     card = result["card"]
     assert card["tested"] == 355
     assert card["shown"].startswith("0 4, 1 4")

@@ -31,6 +31,8 @@ from fewgan.metrics.extractors.base import Progress
 from fewgan.metrics.progress import progress_bars
 from fewgan.metrics.suite import Card, Figure
 from fewgan.networks.wide_resnet import wide_resnet
+from fewgan.report.card import write_card
+from fewgan.report.view import RunView
 from fewgan.training import selection
 from fewgan.training.run import Checkpoint, Run
 
@@ -102,6 +104,7 @@ def uplift(
     card |= {"seeds": seeds, "seconds": round(time.perf_counter() - began, 1)}
     result["card"] = card
     write_json(run.path / "uplift.json", result)
+    write_card(RunView.read(run.path))
     return result
 
 

@@ -125,6 +125,11 @@ class Method(nn.Module):
         """Batches of real images that a step consumes, with these settings."""
         return int(settings.get("d_steps", 1))
 
+    @property
+    def remarks(self) -> dict[str, str]:
+        """What it chose by itself and a person should know, in words; told when training ends."""
+        return {}
+
     def adopt(self, learned: Learned) -> None:
         """Begin with what another run has learned, of the method that `onto` was given.
 

@@ -107,6 +107,11 @@ class BSA(Adaptation):
         self.optimizers = {"g": torch.optim.Adam(learned, settings.g_lr, fused=True)}
         self.see = Eyes(spec.channels)
 
+    @property
+    def remarks(self) -> dict[str, str]:
+        """What it looks through."""
+        return {"images are compared by": str(self.see)}
+
     @classmethod
     def make_sampler(cls, settings: Any, spec: ImageSpec) -> Truncated:  # type: ignore[override]
         """The source's generator, drawn from its middle."""

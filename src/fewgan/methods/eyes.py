@@ -12,9 +12,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewgan.errors import InputError
 from fewgan.metrics.extractors import get_extractor, random_extractor
 from fewgan.metrics.extractors.base import FeatureNetwork
 
+WORDS = {
+    "vgg16": "VGG-16 of ImageNet",
+    "imagenet": "EfficientNet-Lite0 of ImageNet",
+    "random": "a fixed random network",
+    "pyramid": "a Laplacian pyramid",
+}
 Seer = Literal["auto", "vgg16", "imagenet", "random", "pyramid"]
 
 
@@ -27,7 +34,7 @@ class Eyes:
         levels: Taps that are looked at, from the first; all of them when left out.
 
     Raises:
-        InputError: The network's weights are not at hand.
+        InputError: The network's weights are not at hand, or it has fewer taps.
     """
 
     def __init__(self, channels: int, name: Seer = "auto", levels: int | None = None) -> None:
@@ -39,7 +46,14 @@ class Eyes:
             self.network = random_extractor(channels).network
         elif name != "pyramid":
             self.network = get_extractor({"imagenet": "imagenet-mid"}.get(name, name)).network
+        taps = len(self.network.stages) if self.network else None
+        if taps and levels and levels > taps:
+            raise InputError(f"--eyes {name} has {taps} taps: give --levels {taps} or fewer")
         self._at = torch.device("cpu")
+
+    def __str__(self) -> str:
+        """What they are, in words."""
+        return WORDS[self.name] + (f", {self.levels} taps" if self.levels else "")
 
     def __call__(self, x: Tensor) -> list[Tensor]:
         """Maps [N,C_l,H_l,W_l] of the taps, first to last, of images x [N,C,S,S] in [-1, 1]."""

@@ -214,6 +214,11 @@ class GLICO(Method):
         """Latents and generator."""
         return self.between
 
+    @property
+    def remarks(self) -> dict[str, str]:
+        """What it looks through."""
+        return {"images are compared by": str(self.see)}
+
     def check(self, images: ImageSet) -> None:
         """Make sure that there is a latent for each image.
 

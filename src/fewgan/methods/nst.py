@@ -126,6 +126,12 @@ class NST(Adaptation):
         plain = super().make_sampler(settings, spec)
         return Painted(plain.generator, plain.drawn, spec, settings)
 
+    @property
+    def remarks(self) -> dict[str, str]:
+        """What the painter looks through."""
+        painter: Any = self.generator
+        return {"images are painted by": str(painter.see)}
+
     def check(self, images: ImageSet) -> None:
         """Make sure that there is room for the images."""
         if len(images) > self.settings.slots:

@@ -37,6 +37,8 @@ def model_card(run: RunView) -> str:
         "CLASS` draws one class. Drawing needs this folder only, never the data."
     ]
     parts += ["## Figures", *_figures(run)]
+    if run.uplift:
+        parts += ["## Does it help a classifier?", plain(run.uplift["verdict"])]
     if run.alarms:
         lines = [f"- step {number(step)}: {plain(words)}" for step, words in run.alarms]
         parts += ["## Alarms while training", "\n".join(lines)]
@@ -77,4 +79,5 @@ def _data(run: RunView) -> str:
         f"Made with fewgan {plain(str(run.config.get('fewgan', '')))}, networks trained in "
         f"{plain(run.model.get('precision', 'fp32'))}; all settings are in `config.yaml`",
     ]
+    lines += [f"{plain(what)}: {plain(how)}" for what, how in run.model.get("remarks", {}).items()]
     return "\n".join(f"- {line}" for line in lines)

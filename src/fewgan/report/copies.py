@@ -15,7 +15,7 @@ from fewgan.metrics.memorisation import near_copies
 from fewgan.report.grids import memorisation_sheet, save_png
 from fewgan.training.run import Run
 
-FEW = 100  # training images, up to which it is looked for
+FEW = 500  # training images, up to which it is looked for
 DRAWN = 100  # images
 SHOWN = 24  # pairs in the picture
 ALARM = 0.05  # share of copies above which a person is warned

@@ -59,6 +59,7 @@ def page(run: RunView) -> str:
     """
     sections = {
         "Figures": _figures(run),
+        "Does it help?": _uplift(run),
         "Samples": _samples(run),
         "Variety": _variety(run),
         "Memorisation": _memorisation(run),
@@ -128,6 +129,20 @@ def _figures(run: RunView) -> Html:
         "generated ones, which is as good as it gets.",
     )
     return join([about, figures_table(run.figures), _per_class(run.figures)])
+
+
+def _uplift(run: RunView) -> Html:
+    """What a classifier learned from generated images, if that was asked."""
+    if not run.uplift:
+        return Html("")
+    scores = {name: way["accuracy"] for name, way in run.uplift["ways"].items()}
+    rows = [
+        tag("tr", tag("th", way, scope="row"), tag("td", plus_minus(score["mean"], score["half"])))
+        for way, score in scores.items()
+    ]
+    table = framed_table(("Shown to it", "Accuracy, %"), [tag("tbody", *rows)], "Ways of training")
+    card = "; ".join(f"{name} {value}" for name, value in run.uplift["card"].items())
+    return join([tag("p", run.uplift["verdict"]), table, tag("p", card, class_="small below")])
 
 
 def figures_table(figures: tuple[Figure, ...]) -> Html:

@@ -35,6 +35,7 @@ class RunView:
         pictures: Named pictures of `samples/` that exist.
         snapshots: Grids of the fixed latents, by step.
         sweeps: Sheets on which one code changes, by its name.
+        uplift: What `fewgan uplift` found; nothing before it was asked.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class RunView:
     pictures: Mapping[str, Path] | None = None
     snapshots: Mapping[int, Path] | None = None
     sweeps: Mapping[str, Path] | None = None
+    uplift: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> "RunView":
@@ -82,6 +84,7 @@ class RunView:
                 file.stem.removeprefix("sweep-"): file
                 for file in sorted(samples.glob("sweep-*.png"))
             },
+            read_json(path / "uplift.json") if (path / "uplift.json").exists() else None,
         )
 
     @property

@@ -29,7 +29,7 @@ WEIGHTS = Published(
     "vgg16-397923af.pth",
     "397923af",
     remedy="torchvision.models.vgg16(weights='IMAGENET1K_V1') of torchvision fetches it, and it is "
-    "found then; or give the file as --weights",
+    "found then; evaluate takes the file as --weights too",
 )
 LINEAR = Published(
     "lpips-vgg.pth",
