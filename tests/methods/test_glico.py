@@ -169,6 +169,11 @@ def test_without_asking_grey_is_seen_by_the_random_network_and_colour_by_imagene
     assert Eyes(3).name == "imagenet"
 
 
+def test_more_taps_than_a_network_has_are_refused():
+    with pytest.raises(InputError, match="has 3 taps: give --levels 3 or fewer"):
+        Eyes(1, "random", levels=9)
+
+
 def test_vgg_that_is_not_there_is_refused_with_what_to_do(tmp_path, capsys):
     words = f"train glico --data digits --shots 4 --size 16 --eyes vgg16 --out {tmp_path / 'r'}"
     assert main(words.split()) == 2
@@ -183,6 +188,10 @@ def test_a_run_draws_walks_and_resumes(tmp_path):
     own = {"width": 4, "latent_dim": 8, "noise_dim": 4, "slots": 50, "size": 16, "batch_size": 8}
     quick = {"check_images": 40, "check_every": 2, "progress": False}
     run = fewgan.train("glico", "digits", out=tmp_path / "a", shots=4, steps=4, **own, **quick)
+    told = fewgan.api.summary(run)
+    assert told["images are compared by"] == "a fixed random network, 3 taps"
+    assert 0 <= told["copies of training images"] <= 1
+    assert "a fixed random network" in (run.path / "README.md").read_text()
     assert run.sample(20, label="7").shape == (20, 1, 16, 16)
     assert run.interpolate(rows=3, columns=4).shape == (12, 1, 16, 16)
     scores = fewgan.evaluate(run, "digits", n=40, metrics=["kid", "memorisation"], progress=False)

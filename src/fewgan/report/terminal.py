@@ -13,6 +13,7 @@ from fewgan.report.view import RunView
 from fewgan.report.words import by_card, number, plus_minus, remarks, title
 
 STYLES = {"best": "bold green", "tied": "green", "": ""}
+CLASSES = 20  # told one by one; the rest are in the file
 SIGNS = {"best": " *", "tied": " ≈", "": ""}
 
 
@@ -51,9 +52,12 @@ def uplift_table(result: Mapping[str, Any]) -> RenderableType:
     for found in result["gains"].values():
         pair = f"{found['of']} over {found['over']}"
         gains.add_row(Text(pair), Text(plus_minus(found["mean"], found["half"])))
+    classes = _table("Recall, generated over real", "Points")
+    for name, found in list(result["recall_gains"].items())[:CLASSES]:
+        classes.add_row(Text(name), Text(plus_minus(found["mean"], found["half"])))
     card = "; ".join(f"{name} {value}" for name, value in result["card"].items())
-    verdict = Text(result["verdict"], style="bold")
-    return Group(table, Text(), gains, Text(), verdict, Text(), Text(card, style="dim"))
+    verdict, about = Text(result["verdict"], style="bold"), Text(card, style="dim")
+    return Group(table, Text(), gains, Text(), classes, Text(), verdict, Text(), about)
 
 
 def comparison_table(runs: Sequence[RunView]) -> RenderableType:
