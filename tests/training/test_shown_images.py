@@ -3,6 +3,7 @@
 import torch
 
 import fewgan
+from fewgan.benchmark.evaluation import real_images, unseen
 from fewgan.report.filtering import levelling
 from fewgan.training import selection
 
@@ -21,5 +22,11 @@ def test_a_run_that_keeps_classes_was_shown_those_of_its_source_too(tmp_path):
     assert shown.counts() == [5, 5, *[3] * (len(shown.class_names) - 2)]
     before = selection.shown_images(first.folder)
     assert torch.equal(shown.images[:10], before.images)
+    answer = fewgan.uplift(later, "digits", seeds=1, updates=1, progress=False)
+    assert answer["card"]["generator_saw"] == len(shown)
+    reference = unseen(real_images(later, "digits").reference, shown)
+    assert answer["card"]["tested"] == len(reference)
+    seen = {image.numpy().tobytes() for image in shown.images}
+    assert not any(image.numpy().tobytes() in seen for image in reference.images)
     lacking = levelling(later)
     assert [lacking["0"], lacking["1"]] == [0, 0]

@@ -162,7 +162,7 @@ def real_images(run: Run, name: str) -> RealImages:
                     "other --data, or train again with a --holdout"
                 )
             reference = division.take(reference, "holdout")
-    reference = _unseen(reference, train)
+    reference = unseen(reference, train)
     if reference.channels != run.spec.channels:
         kinds = {1: "grey", 3: "colour"}
         raise InputError(
@@ -192,7 +192,7 @@ def _halves(images: ImageSet, train: ImageSet, seed: int) -> tuple[ImageSet, Ima
     return judge, replace(images.take(held), name=f"half of {images.name}")
 
 
-def _unseen(reference: ImageSet, train: ImageSet) -> ImageSet:
+def unseen(reference: ImageSet, train: ImageSet) -> ImageSet:
     """The images that are not, pixel for pixel, among those that were trained on."""
     if reference.images.shape[1:] != train.images.shape[1:]:
         return reference

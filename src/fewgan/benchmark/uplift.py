@@ -21,7 +21,7 @@ from torch import Tensor
 
 from fewgan.benchmark.classifiers import WAYS, Plan, right, train
 from fewgan.benchmark.estimates import Estimate, estimate
-from fewgan.benchmark.evaluation import RealImages, real_images
+from fewgan.benchmark.evaluation import real_images, unseen
 from fewgan.data import splits
 from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError, validated
@@ -84,8 +84,8 @@ def uplift(
             f"{run.path} knows no classes, and its images have no labels to learn from: "
             "train a conditional method, or adapt each class by each:METHOD"
         )
-    reference = real_images(run, data).reference
     taught = selection.shown_images(run.folder)
+    reference = unseen(real_images(run, data).reference, taught)
     if flip is not None:
         taught = replace(taught, flip=flip)
     shown = _few(taught, shots)
@@ -100,7 +100,8 @@ def uplift(
                 _tell(told, name, done + 1, seeds * len(WAYS))
     hits = {name: torch.stack(each) for name, each in found.items()}
     result = _result(hits, reference.labels, reference.class_names)
-    card = _card(run, RealImages(reference, taught, taught), shown, which, settings)
+    card = _card(run, reference, taught, shown)
+    card |= {"checkpoint": which, "generated": _pool_size(settings, run), **settings.model_dump()}
     card |= {"seeds": seeds, "seconds": round(time.perf_counter() - began, 1)}
     result["card"] = card
     write_json(run.path / "uplift.json", result)
@@ -108,31 +109,26 @@ def uplift(
     return result
 
 
-def _card(
-    run: Run, real: RealImages, shown: ImageSet, which: Checkpoint, plan: Plan
-) -> dict[str, Any]:
-    """What a reader must know of the answer."""
+def _card(run: Run, reference: ImageSet, taught: ImageSet, shown: ImageSet) -> dict[str, Any]:
+    """What a reader must know of the images: tested on, shown to the generator, to classifiers."""
     counts = ", ".join(f"{n} {c}" for n, c in zip(shown.class_names, shown.counts(), strict=True))
     card = {
         "run": run.path.name,
         "method": run.model["method"],
-        "checkpoint": which,
         "shown": counts,
-        "generator_saw": len(real.train),
-        "tested": len(real.reference),
-        "tested_on": f"{real.reference.name}, held out",
-        "generated": _pool_size(plan, run),
+        "generator_saw": len(taught),
+        "tested": len(reference),
+        "tested_on": f"{reference.name}, held out",
         "interval": "95 % of paired differences: over classifiers, and over the images tested on",
         "favour": "the best ways, with and without generated images, are the best on these images",
         "flip": shown.flip,
-        **plan.model_dump(),
     }
     config, notes = run.folder.read_config(), []
     if config.unlabelled == "test":
         card["tested_on"] += " from classifiers, but the generator saw them without labels"
-    if len(real.reference) < ENOUGH:
-        notes.append(f"{len(real.reference)} images to test on tell little: hold out more")
-    if len(shown) < len(real.train):
+    if len(reference) < ENOUGH:
+        notes.append(f"{len(reference)} images to test on tell little: hold out more")
+    if len(shown) < len(taught):
         notes.append("the generator was trained on more real images than the classifiers")
     if config.unlabelled is not None:
         notes.append(f"it was shown more without labels ({config.unlabelled})")
