@@ -7,12 +7,11 @@ taken in pairs, run by run, and intervals are over runs.
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from fewgan.benchmark.estimates import Estimate, estimate
-from fewgan.files import read_json
+from fewgan.files import read_json, write_json
 
 PAIRS = (
     ("generated", "real"),
@@ -37,7 +36,7 @@ def main() -> None:
             found.append({"data": folder.parent.name, "shots": int(folder.name), **of(runs)})
             tell(found[-1])
     if given.out:
-        given.out.write_text(json.dumps(found, indent=1) + "\n")
+        write_json(given.out, {"entry": given.entry.name, "panels": found})
 
 
 def of(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -49,19 +48,14 @@ def of(runs: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "runs": len(runs),
         "card": {name: runs[0]["card"][name] for name in same},
-        "accuracy": {way: written(estimate(scores)) for way, scores in values.items()},
-        "gains": {f"{a} - {b}": written(paired(values[a], values[b])) for a, b in PAIRS},
+        "accuracy": {way: estimate(scores).to_json() for way, scores in values.items()},
+        "gains": {f"{a} - {b}": paired(values[a], values[b]).to_json() for a, b in PAIRS},
     }
 
 
 def paired(one: list[float], other: list[float]) -> Estimate:
     """Mean difference of two ways, run by run."""
     return estimate([a - b for a, b in zip(one, other, strict=True)], "higher")
-
-
-def written(found: Estimate) -> dict[str, Any]:
-    """An estimate as plain data."""
-    return {"mean": found.mean, "half": found.half, "values": list(found.values)}
 
 
 def tell(one: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ what it would be on other data. One seed has no interval.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class Estimate:
     def high(self) -> float | None:
         """Upper end of the interval."""
         return None if self.half is None or self.mean is None else self.mean + self.half
+
+    def to_json(self) -> dict[str, Any]:
+        """Mean, half the interval's width, and the values, as plain data."""
+        return {"mean": self.mean, "half": self.half, "values": list(self.values)}
 
     def overlaps(self, other: "Estimate") -> bool:
         """Whether the two intervals have a point in common; False where either has none."""

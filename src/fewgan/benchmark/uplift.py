@@ -187,9 +187,9 @@ def _result(
     members = [labels == c for c in range(len(class_names))]
     ways = {
         name: {
-            "accuracy": _written(over_seeds(found)),
+            "accuracy": over_seeds(found).to_json(),
             "recall": {
-                c: _written(over_seeds(found[:, of]))
+                c: over_seeds(found[:, of]).to_json()
                 for c, of in zip(class_names, members, strict=True)
             },
         }
@@ -213,11 +213,11 @@ def _result(
     return {
         "ways": ways,
         "gains": {
-            figure: {"of": one, "over": other, **_written(gains[figure])}
+            figure: {"of": one, "over": other, **gains[figure].to_json()}
             for figure, (one, other) in pairs.items()
         },
         "recall_gains": {
-            c: _written(gain(alone[:, of])) for c, of in zip(class_names, members, strict=True)
+            c: gain(alone[:, of]).to_json() for c, of in zip(class_names, members, strict=True)
         },
         "verdict": verdict(gains["uplift"], gains["uplift_over_classic"], best, without),
     }
@@ -307,7 +307,3 @@ def _sign(value: Estimate) -> int:
 def _points(value: Estimate) -> str:
     spread = "" if value.half is None else f" +- {value.half:.1f}"
     return f"{value.mean:+.1f}{spread}"
-
-
-def _written(value: Estimate) -> dict[str, Any]:
-    return {"mean": value.mean, "half": value.half, "values": list(value.values)}

@@ -31,8 +31,8 @@ from fewgan.training import selection
 from fewgan.training.run import Checkpoint, Run
 
 ROUND = 256  # images drawn at a time, of each class
-TESTS = ("class", "realness", "copy")
 PATIENCE = 20  # drawn for each image that is wanted, at most
+TESTS = ("class", "realness", "copy")
 
 
 class Filter(BaseModel):
