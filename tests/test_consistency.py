@@ -7,6 +7,7 @@ import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
@@ -84,6 +85,37 @@ def test_settings_of_a_method_are_explained_and_their_defaults_pass(info):
     settings = methods.find(info.name).Settings
     settings.model_validate(settings().model_dump())
     assert [n for n, field in settings.model_fields.items() if not field.description] == []
+
+
+def choices(annotation: Any) -> list[Any]:
+    """Values that a type offers by name."""
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [value for part in get_args(annotation) for value in choices(part)]
+
+
+def parsed(kind: Any, words: list[str]) -> dict[str, Any]:
+    """What the command line's parser hands on to `fewgan.train`."""
+
+    class HandedError(Exception):
+        pass
+
+    def start(**values: Any) -> None:
+        raise HandedError(values)
+
+    with pytest.raises(HandedError) as handed:
+        cli.train._parser("train", "", kind, start)(words)
+    return handed.value.args[0]
+
+
+@pytest.mark.parametrize("info", [None, *METHODS], ids=lambda info: info.name if info else "run")
+def test_flags_take_every_choice_that_their_help_offers(info):
+    kind = methods.find(info.name if info else "dcgan")
+    own = kind.Settings if info else RunSettings
+    for name, field in own.model_fields.items():
+        for value in choices(field.annotation):
+            flag = f"--{name.replace('_', '-')}"
+            assert parsed(kind, [flag, str(value)])[name] == value, flag
 
 
 @pytest.mark.parametrize("info", METHODS, ids=lambda info: info.name)

@@ -3,9 +3,14 @@
 Nothing here imports torch, so that the command line can show its help at once.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _number(value: Any) -> Any:
+    """The number that a word stands for, as flags come as words."""
+    return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
 class RunSettings(BaseModel):
@@ -17,7 +22,7 @@ class RunSettings(BaseModel):
     """A named data set (see `fewgan data list`) or a folder of images, one sub-folder a class."""
     size: int = Field(32, ge=8, le=1024)
     """Side of the images in pixels; others are cropped to a square and resized."""
-    channels: Literal[1, 3] | None = None
+    channels: Annotated[Literal[1, 3] | None, BeforeValidator(_number)] = None
     """Force grey (1) or colour (3); as the data are when left out."""
     classes: str | None = None
     """Only these classes, by name or number, separated by commas: 0,1,2."""
