@@ -3,11 +3,13 @@
     python benchmarks/cyclegan_pairs.py RUN [--data emoji-pairs] [--out FILE.json] [--panel DIR]
 
 RUN is a run of a translator on a set of pairs, whose test images are domain A and then, in the
-same order, domain B. Each held-out image is translated, and all held-out images of the other
-domain are ranked by their distance to it: which rank has the true counterpart? Distances are of two
-kinds: between pooled features, and LPIPS, which compares place by place. The same is asked of an
-untrained generator, and of a copy of the image itself, which is a strong answer where two domains
-look alike. Chance has a median rank of (N + 1) / 2.
+same order, domain B. Each held-out image is translated, and candidates are ranked by their distance
+to it: which rank has the true counterpart? Distances are of two kinds: between pooled features, and
+LPIPS, which compares place by place. Candidates are all held-out images of the target domain; or
+those of both domains but the one that is translated, where a translation must leave its own style
+to find its counterpart first. The same is asked of an untrained generator, and of a copy of the
+image itself, which among images of the target domain is a strong answer. Chance has a median rank
+of half the candidates.
 """
 
 import argparse
@@ -36,6 +38,7 @@ from fewgan.training.run import Run
 Translate = Callable[[Tensor, Direction], Tensor]
 Describe = Callable[[Tensor], Tensor]
 COLUMNS = 12
+BOTH = ", among both domains"
 
 
 def pairs(images: ImageSet) -> tuple[Tensor, Tensor]:
@@ -67,11 +70,15 @@ def score(
 ) -> dict[str, dict[str, Retrieval]]:
     """The figures of a translator: direction, space, figures."""
     ways: tuple[tuple[Direction, Tensor, Tensor], ...] = (("a2b", a, b), ("b2a", b, a))
-    made = {way: (to_bytes(translate(source, way)), target) for way, source, target in ways}
-    return {
-        way: {name: retrieval(of(x), of(answer)) for name, of in spaces.items()}
-        for way, (x, answer) in made.items()
-    }
+    found: dict[str, dict[str, Retrieval]] = {}
+    for way, source, target in ways:
+        made = to_bytes(translate(source, way))
+        found[way] = {}
+        for name, of in spaces.items():
+            x, answer, before = of(made), of(target), of(source)
+            found[way][name] = retrieval(x, answer)
+            found[way][name + BOTH] = retrieval(x, answer, before)
+    return found
 
 
 def measure(run: Run, name: str, extractor_name: str) -> dict[str, Any]:
@@ -102,6 +109,7 @@ def measure(run: Run, name: str, extractor_name: str) -> dict[str, Any]:
         "domains": list(images.class_names),
         "pairs": len(a),
         "chance_median_rank": (len(a) + 1) / 2,
+        f"chance_median_rank{BOTH}": len(a),
         "extractor": extractor.name,
         "extractor_sha256": extractor.identity,
         "lpips": "uncalibrated: every channel of every tap of the extractor counts alike",
@@ -123,7 +131,7 @@ def show(result: dict[str, Any]) -> None:
             table.add_column(column)
         for column in Retrieval._fields:
             table.add_column(column.replace("_", " "), justify="right")
-        for space in ("features", "lpips"):
+        for space in (name + among for among in ("", BOTH) for name in ("features", "lpips")):
             for who, ways in result["figures"].items():
                 table.add_row(space, who, *(f"{value:.4g}" for value in ways[way][space].values()))
         Console().print(table)

@@ -50,6 +50,26 @@ def test_many_rows_agree_with_a_plain_loop():
     assert ranks(made, answers).tolist() == plain
 
 
+def test_a_copy_finds_its_own_kind():
+    """Two styles, the second 5 further up; content is the place along the line."""
+    sources = torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
+    answers = sources + torch.tensor([0.0, 5.0])
+    assert ranks(sources, answers).tolist() == [1, 1, 1]
+    assert ranks(answers, answers, sources).tolist() == [1, 1, 1]
+    # A copy has the other two sources nearer than its counterpart; itself does not count.
+    assert ranks(sources, answers, sources).tolist() == [3, 3, 3]
+    # Half way up, the counterpart is as near as the source, and nothing else is as near.
+    assert ranks((sources + answers) / 2, answers, sources).tolist() == [1, 1, 1]
+
+
+def test_distances_do_not_depend_on_the_candidates():
+    made, sources = ANSWERS + 0.25, ANSWERS - 7
+    plain, harder = retrieval(made, ANSWERS), retrieval(made, ANSWERS, sources)
+    assert plain[-2:] == harder[-2:]
+
+
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match="equal shape"):
         ranks(torch.zeros(2, 3), torch.zeros(3, 3))
+    with pytest.raises(ValueError, match="equal shape"):
+        ranks(torch.zeros(2, 3), torch.zeros(2, 3), torch.zeros(3, 3))
