@@ -1,19 +1,24 @@
 """How fast an outer iteration of reptile-2mlp is, beside feeding it as the released scripts do.
 
-    python benchmarks/meta_feed.py --data mnist [--out benchmarks/results/meta-feed.json]
+    python benchmarks/meta_feed.py [--data omniglot --width 16 --batch-size 16] [--out FILE]
 
 The same method on the same networks, alternating within one process; and the feeding alone. What
 the released scripts do for each inner step: build a loader over the images of the class and one
-over all images, each of which shuffles its indices anew and decodes a batch from PIL (resize,
-tensor, scale); members of the class in the second batch are then overwritten by other images,
-decoded one by one. Here both batches are lookups in one tensor of bytes.
+over all images, each of which shuffles its indices anew and decodes a batch by PIL (resize, tensor,
+scale); members of the class in the second batch are then overwritten by other images, decoded one
+by one. Images of MNIST and the like are in memory there, those of Omniglot are PNG files of 105
+pixels, and so they are here (`--no-files` has them in memory). Ours are lookups in one tensor of
+bytes.
 """
 
 import argparse
+import json
 import random
 import statistics
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,18 +37,33 @@ ROUNDS, STEPS = 7, 20
 
 
 class Pictures(Dataset):
-    """Images that are decoded, resized and scaled one by one, as torchvision's sets are."""
+    """Images that are decoded, resized and scaled one by one, as torchvision's sets are.
 
-    def __init__(self, images: ImageSet, size: int) -> None:
+    Args:
+        images: The images, in the size that they are published in.
+        size: Side that they are brought to.
+        folder: Where they are to lie as PNG files; in memory when left out.
+    """
+
+    def __init__(self, images: ImageSet, size: int, folder: Path | None = None) -> None:
         pixels = images.images.permute(0, 2, 3, 1).numpy()
-        self.pictures = [Image.fromarray(p.squeeze(2) if p.shape[2] == 1 else p) for p in pixels]
+        pictures = [Image.fromarray(p.squeeze(2) if p.shape[2] == 1 else p) for p in pixels]
+        self.pictures: list[Image.Image | Path] = list(pictures)
+        if folder:
+            self.pictures = [folder / f"{i}.png" for i in range(len(pictures))]
+            for picture, file in zip(pictures, self.pictures, strict=True):
+                picture.save(file)
+        self.mode = pictures[0].mode
         self.labels, self.size = images.labels.tolist(), size
 
     def __len__(self) -> int:
         return len(self.pictures)
 
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
-        picture = self.pictures[i].resize((self.size, self.size), Image.Resampling.BILINEAR)
+        picture = self.pictures[i]
+        if isinstance(picture, Path):
+            picture = Image.open(picture).convert(self.mode)
+        picture = picture.resize((self.size, self.size), Image.Resampling.BILINEAR)
         pixels = np.asarray(picture, dtype=np.float32).reshape(self.size, self.size, -1)
         return torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1, self.labels[i]
 
@@ -79,8 +99,19 @@ def main() -> None:
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--files", action=argparse.BooleanOptionalAction)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    files = given.data == "omniglot" if given.files is None else given.files
+    with tempfile.TemporaryDirectory() as folder:
+        result = measure(given, Path(folder) if files else None)
+    print(json.dumps(result, indent=2))
+    if given.out:
+        write_json(given.out, result)
+
+
+def measure(given: argparse.Namespace, folder: Path | None) -> dict[str, Any]:
+    """Seconds of an outer iteration, and of its feeding, in both ways."""
     native = datasets.load(given.data)
     images = datasets.load(given.data, size=32)
     kind = methods.find("reptile-2mlp")
@@ -88,7 +119,7 @@ def main() -> None:
     method = kind(kind.Settings(width=given.width, inner_steps=STEPS), spec).train()
     set_precision(method, resolve("auto", torch.device("cpu")))
     ours = Feed(images, given.batch_size, torch.Generator().manual_seed(0))
-    theirs = Loaders(ours, Pictures(native, 32))
+    theirs = Loaders(ours, Pictures(native, 32, folder))
     method.begin(ours, method.sampler)
     times: dict[str, list[float]] = {"one tensor": [], "loaders and PIL": []}
     alone: dict[str, list[float]] = {name: [] for name in times}
@@ -104,9 +135,10 @@ def main() -> None:
                 alone[name].append(time.perf_counter() - ended)
     seconds = {name: statistics.median(values) for name, values in times.items()}
     feeding = {name: statistics.median(values) for name, values in alone.items()}
-    result = {
+    return {
         "data": given.data,
         "images": len(images),
+        "decoded from": "files" if folder else "memory",
         "width": given.width,
         "batch_size": given.batch_size,
         "threads": torch.get_num_threads(),
@@ -115,9 +147,6 @@ def main() -> None:
         "times as fast": seconds["loaders and PIL"] / seconds["one tensor"],
         "feeding alone, times as fast": feeding["loaders and PIL"] / feeding["one tensor"],
     }
-    print(result)
-    if given.out:
-        write_json(given.out, result)
 
 
 if __name__ == "__main__":
