@@ -111,6 +111,35 @@ def test_equal_seeds_begin_alike_and_learn():
     assert right(train(shown(), confused, Way(generated=True), bad, 3), test).float().mean() < 0.3
 
 
+def test_a_classifier_of_real_images_only_is_trained_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("FEWGAN_HOME", str(tmp_path))
+    trained = []
+    monkeypatch.setattr(classifiers, "train", lambda *given: trained.append(given) or train(*given))
+    test = make_blobs(30, 4, seed=9)
+
+    def ask(way=Way(), plan=QUICK, seed=0, of=shown(), made=pool()):  # noqa: B008
+        before = len(trained)
+        hits = classifiers.named_right(of, made, test, way, plan, seed)
+        assert hits.shape == (30,)
+        assert hits.dtype == torch.bool
+        return hits, len(trained) - before
+
+    first, times = ask()
+    assert times == 1
+    again, times = ask(made=make_blobs(80, 4, seed=5))  # other generated images: nothing to it
+    assert times == 0
+    assert torch.equal(first, again)
+    others = [{"seed": 1}, {"way": Way("cutout")}, {"of": shown(flip=True)}]
+    others += [{"plan": QUICK.model_copy(update={"updates": 7})}, {"of": make_blobs(44, 4)}]
+    assert [ask(**other)[1] for other in others] == [1] * 5
+    assert [ask(Way(generated=True))[1] for _ in range(2)] == [1, 1]
+    for file in tmp_path.rglob("*.safetensors"):
+        file.write_bytes(file.read_bytes()[:-3])
+    again, times = ask()
+    assert times == 1
+    assert torch.equal(first, again)
+
+
 # --- what it says ---------------------------------------------------------------------------------
 
 

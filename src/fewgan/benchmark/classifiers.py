@@ -5,8 +5,10 @@ same places, so that a difference between two of them is what the way makes. Wha
 does to them is drawn apart, since ways differ in how much they draw.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -16,12 +18,15 @@ from torch.nn import functional as F
 
 from fewgan.data import splits
 from fewgan.data.imageset import ImageSet, to_float
+from fewgan.errors import InputError
+from fewgan.files import cache_folder, read_tensors, write_tensors
 from fewgan.metrics.augment import AUGMENTS
 from fewgan.metrics.extractors.base import seeded
 from fewgan.networks.wide_resnet import wide_resnet
 from fewgan.training.engine import Engine
 
 Mix = Literal["sample", "batch"]
+VERSION = 1  # raised when the same classifier would answer otherwise
 
 
 class Plan(BaseModel):
@@ -62,6 +67,47 @@ WAYS: dict[str, Way] = {
     **{f"generated+{name}": Way(name, generated=True) for name in AUGMENTS},
 }
 """Ways by name: real images alone, with a classic augmentation, with generated ones, with both."""
+
+
+def named_right(
+    shown: ImageSet, pool: ImageSet, test: ImageSet, way: Way, plan: Plan, seed: int
+) -> Tensor:
+    """Which of the images `test` a classifier that was trained one way names right: bool [N].
+
+    Without generated images the answer hangs on real ones only, which are those of any other run
+    of the same split: it is kept on disk, and that classifier is not trained again.
+
+    Args:
+        shown: Labelled real images.
+        pool: Generated images with the labels that were asked for.
+        test: Labelled real images that nothing was trained on.
+        way: What the classifier is shown.
+        plan: How it is trained.
+        seed: Of its initial weights and of what is drawn.
+    """
+    if way.generated:
+        return right(train(shown, pool, way, plan, seed), test)
+    place = _place(shown, test, way, plan, seed)
+    kept = _kept(place)
+    if kept is None:
+        kept = right(train(shown, pool, way, plan, seed), test)
+        write_tensors(place, {"right": kept}, {"data": shown.name, "way": way.augment or "real"})
+    return kept
+
+
+def _place(shown: ImageSet, test: ImageSet, way: Way, plan: Plan, seed: int) -> Path:
+    parts = (shown.digest, shown.flip, test.digest, way, plan.model_dump_json(), seed)
+    told = repr((VERSION, torch.__version__, *parts))
+    name = hashlib.sha256(told.encode()).hexdigest()[:32]
+    return cache_folder() / "uplift" / f"{name}.safetensors"
+
+
+def _kept(place: Path) -> Tensor | None:
+    """What was kept there; None when there is nothing, or it is damaged."""
+    try:
+        return read_tensors(place)[0]["right"] if place.is_file() else None
+    except (InputError, KeyError):
+        return None
 
 
 def train(shown: ImageSet, pool: ImageSet, way: Way, plan: Plan, seed: int) -> torch.nn.Module:

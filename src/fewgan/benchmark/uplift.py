@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fewgan.benchmark.classifiers import WAYS, Plan, right, train
+from fewgan.benchmark.classifiers import WAYS, Plan, named_right
 from fewgan.benchmark.estimates import Estimate, estimate
 from fewgan.benchmark.evaluation import real_images, unseen
 from fewgan.data import splits
@@ -95,8 +95,7 @@ def uplift(
         for seed in range(seeds):
             pool = run.imageset(_pool_size(settings, run), seed=seed, which=which)
             for done, (name, way) in enumerate(WAYS.items(), seed * len(WAYS)):
-                network = train(shown, pool, way, settings, seed)
-                found[name].append(right(network, reference))
+                found[name].append(named_right(shown, pool, reference, way, settings, seed))
                 _tell(told, name, done + 1, seeds * len(WAYS))
     hits = {name: torch.stack(each) for name, each in found.items()}
     result = _result(hits, reference.labels, reference.class_names)
