@@ -7,6 +7,7 @@ from fewgan.data.feed import Feed
 from fewgan.data.imageset import ImageSet
 from fewgan.files import read_json
 from fewgan.methods.acgan import ACGAN
+from fewgan.networks import precision
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.precision import Mixed, resolve, set_precision
 from fewgan.networks.translation import PatchDiscriminator, TranslationGenerator
@@ -14,18 +15,18 @@ from fewgan.networks.translation import PatchDiscriminator, TranslationGenerator
 CPU = torch.device("cpu")
 
 
-def method(precision: str, **given) -> ACGAN:
+def method(arithmetic: str, **given) -> ACGAN:
     torch.manual_seed(0)
     made = ACGAN(ACGAN.Settings(width=8, latent_dim=8, **given), ImageSpec(1, 32, 3)).train()
-    set_precision(made, precision)
+    set_precision(made, arithmetic)
     return made
 
 
 def both(x: torch.Tensor, network, *given) -> list[torch.Tensor]:
     """What the network says of x in fp32 and in bf16."""
     answers = []
-    for precision in ("fp32", "bf16"):
-        set_precision(network, precision)
+    for arithmetic in ("fp32", "bf16"):
+        set_precision(network, arithmetic)
         answers.append(network(x, *given))
     return answers
 
@@ -83,14 +84,52 @@ def test_spectral_norms_are_taken_in_fp32():
     assert norm == pytest.approx(1, abs=1e-3)  # bf16 would be right to 4e-3
 
 
+VECTORS = {"avx512_bf16": True, "cpu_name": "any"}
+
+
+def timed(monkeypatch, tmp_path, fp32: float, bf16: float) -> list[torch.dtype]:
+    """Let a convolution take these seconds; what is timed is listed."""
+    asked = []
+
+    def seconds(dtype):
+        asked.append(dtype)
+        return {torch.float32: fp32, torch.bfloat16: bf16}[dtype]
+
+    monkeypatch.setenv("FEWGAN_HOME", str(tmp_path))
+    monkeypatch.setattr(precision, "seconds", seconds)
+    return asked
+
+
 @pytest.mark.parametrize(
-    ("instructions", "auto"),
-    [({"amx_bf16": True}, "bf16"), ({"avx512_bf16": True}, "fp32"), ({"avx2": True}, "fp32")],
+    ("instructions", "bf16", "auto"),
+    [
+        ({"amx_bf16": True}, 9.0, "bf16"),
+        (VECTORS, 1.0, "bf16"),
+        (VECTORS, 1.9, "fp32"),
+        ({"avx2": True}, 1.0, "fp32"),
+    ],
 )
-def test_auto_is_what_the_processor_is_good_at(monkeypatch, instructions, auto):
+def test_auto_is_what_the_processor_is_good_at(monkeypatch, tmp_path, instructions, bf16, auto):
+    timed(monkeypatch, tmp_path, 2.0, bf16)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
     assert resolve("auto", CPU) == auto
     assert [resolve(wish, CPU) for wish in ("fp32", "bf16")] == ["fp32", "bf16"]
+
+
+def test_a_processor_is_timed_once(monkeypatch, tmp_path):
+    asked = timed(monkeypatch, tmp_path, 2.0, 1.0)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: VECTORS)
+    assert [resolve("auto", CPU) for _ in range(3)] == ["bf16"] * 3
+    assert len(asked) == 2
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: VECTORS | {"cpu_name": "other"})
+    resolve("auto", CPU)
+    assert len(asked) == 4
+
+
+def test_timing_leaves_the_draws_alone():
+    before = torch.get_rng_state()
+    assert min(precision.seconds(torch.float32), precision.seconds(torch.bfloat16)) > 0
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("here", [True, False])

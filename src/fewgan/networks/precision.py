@@ -5,8 +5,17 @@ optimisers, heads, losses and averages stay fp32; a network takes fp32 in and gi
 eval mode everything is fp32: samples do not depend on what the machine is good at.
 """
 
+import contextlib
+import time
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fewgan.errors import InputError
+from fewgan.files import cache_folder, read_json, write_json
+
+ENOUGH = 1.25  # times as fast, for bf16 to be worth its rounding
 
 
 class Mixed(nn.Module):
@@ -30,8 +39,9 @@ def set_precision(module: nn.Module, precision: str) -> None:
 def resolve(wish: str, device: torch.device) -> str:
     """`fp32` or `bf16`, for a wish that may be `auto`.
 
-    `auto` is bf16 on GPUs and processors with units that multiply matrices of it. With vector
-    instructions alone (AVX-512 BF16) a training step takes 1.1 to 1.7 times as long as in fp32.
+    `auto` is bf16 on GPUs and processors with units that multiply matrices of it. Where there are
+    vector instructions alone (AVX-512 BF16), some processors are faster with them and some slower:
+    one convolution is timed both ways, once a machine.
     """
     if wish != "auto":
         return wish
@@ -43,4 +53,41 @@ def _multiplies_bf16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if not hasattr(torch.cpu, "get_capabilities"):  # an older torch cannot say
         return False
-    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    known = torch.cpu.get_capabilities()
+    if known.get("amx_bf16"):
+        return True
+    return bool(known.get("avx512_bf16")) and _gain(str(known.get("cpu_name"))) > ENOUGH
+
+
+def _gain(processor: str) -> float:
+    """Time of a convolution in fp32 over that in bf16, as noted when it was first asked for.
+
+    A run must not change its arithmetic with what else the machine is doing, so the answer is kept.
+    """
+    place = cache_folder() / "precision.json"
+    asked = f"{processor}, torch {torch.__version__}"
+    try:
+        noted = read_json(place)
+    except InputError:
+        noted = {}
+    if asked not in noted:
+        noted[asked] = seconds(torch.float32) / seconds(torch.bfloat16)
+        with contextlib.suppress(InputError):  # no place to keep it: ask again next time
+            write_json(place, noted)
+    return float(noted[asked])
+
+
+def seconds(dtype: torch.dtype) -> float:
+    """Shortest time of a convolution of a training step, there and back, in numbers of `dtype`."""
+    x, weight = (
+        torch.ones(shape, dtype=dtype)
+        .contiguous(memory_format=torch.channels_last)
+        .requires_grad_(True)
+        for shape in ((32, 64, 16, 16), (128, 64, 4, 4))
+    )
+    times = []
+    for _ in range(8):
+        began = time.perf_counter()
+        F.conv2d(x, weight, stride=2, padding=1).sum().backward()
+        times.append(time.perf_counter() - began)
+    return min(times)
