@@ -7,6 +7,7 @@ from fewgan.report.words import (
     commands,
     count,
     duration,
+    eyes,
     number,
     plus_minus,
     remarks,
@@ -66,6 +67,12 @@ def test_figures_stand_under_the_card_they_share():
     assert remarks(members[0]) == "± is bootstrap interval"
     assert remarks(members[1]) == "k = 5"
     assert remarks(members[3]) == "no weights here"
+
+
+def test_a_classifier_that_is_judged_by_its_answers_has_no_features():
+    told = Figure.model_validate(FIGURES[0]).card
+    assert eyes(told).endswith(", 64 features")
+    assert "features" not in eyes(told.model_copy(update={"dim": 0}))
 
 
 def test_the_summary_says_what_happened(tmp_path):

@@ -17,7 +17,7 @@ from fewgan.benchmark.uplift import verdict
 from fewgan.errors import FewganError
 from fewgan.metrics.suite import Card, Figure
 from fewgan.report.comparison import SIGNS, Mark
-from fewgan.report.words import count
+from fewgan.report.words import count, eyes
 
 CHECKPOINTS = ("best", "last")
 WITH, WITHOUT = "the best way with generated images", "the best without"
@@ -288,11 +288,11 @@ def _row(label: str, checkpoint: str, records: list[Record]) -> Row:
 
 def _card(card: Card) -> str:
     """What must agree before two figures of one data set are compared, in one line."""
-    about = f" ({card.about})" if card.about else ""
+    neighbours = f"k = {card.k} · " if card.k else ""
     return (
-        f"{card.extractor}{about}, {card.dim} features · {card.n_fake:,} generated against "
+        f"{eyes(card)} · {card.n_fake:,} generated against "
         f"{card.n_real:,} real images of {card.reference} · generator trained on {card.train} · "
-        f"k = {card.k} · seed of the measurement {card.seed}"
+        f"{neighbours}seed of the measurement {card.seed}"
     )
 
 

@@ -15,7 +15,6 @@ Images without classes are divided by the same network untaught. `self-condition
 for another GAN than `2ngan`.
 """
 
-from functools import cache
 from typing import Any, ClassVar, Self
 
 import torch
@@ -27,7 +26,7 @@ from fewgan.data.feed import Around, Feed
 from fewgan.data.imageset import ImageSet, to_float
 from fewgan.data.splits import by_class
 from fewgan.errors import InputError
-from fewgan.methods.base import Method, MethodSettings, Terms, around
+from fewgan.methods.base import Method, Terms, around
 from fewgan.methods.gan import GAN
 from fewgan.methods.two_ngan import TwoNGAN, TwoNGANSettings
 from fewgan.metrics.extractors import random_extractor
@@ -120,6 +119,13 @@ class SelfConditioned(Method):
     upto: Tensor
     centres: Tensor
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        make: Any = create_model  # its types know no two bases
+        both = Division, cls.gan.Settings
+        doc = SelfConditionedSettings.__doc__
+        cls.Settings = make("SelfConditionedSettings", __base__=both, __doc__=doc)
+
     @classmethod
     def over(cls, learner: type[Method]) -> type[Self]:
         """Kinds for another GAN.
@@ -130,8 +136,7 @@ class SelfConditioned(Method):
         if not issubclass(learner, GAN) or learner.adapts:
             raise InputError(f"{cls.name} wraps a two-player GAN, which {learner.name} is not")
         name = f"{SelfConditioned.name}:{learner.name}"
-        own: dict[str, Any] = {"gan": learner, "Settings": _settings_around(learner)}
-        wrapped: type[Self] = around(SelfConditioned, learner, name, **own)
+        wrapped: type[Self] = around(SelfConditioned, learner, name, gan=learner)
         return wrapped
 
     @classmethod
@@ -205,7 +210,7 @@ class SelfConditioned(Method):
             self.centres[label] = torch.from_numpy(found.cluster_centers_)
             counts = torch.from_numpy(found.labels_).bincount(minlength=self.settings.kinds)
             self.upto[label] = counts.cumsum(0) / counts.sum()
-        averaged.upto.copy_(self.upto)  # type: ignore[operator, union-attr]
+        averaged.upto.copy_(self.upto)  # type: ignore[operator]
 
     @torch.no_grad()
     def _see(self, x: Tensor) -> Tensor:
@@ -258,14 +263,3 @@ def _divided(spec: ImageSpec, kinds: int) -> ImageSpec:
 def _alike(spec: ImageSpec, kinds: int) -> Tensor:
     """Shares up to each kind, [classes,K], while nothing is known of them."""
     return torch.arange(1, kinds + 1).div(kinds).repeat(max(1, spec.classes), 1)
-
-
-@cache
-def _settings_around(gan: type[GAN]) -> type[MethodSettings]:
-    """The settings of this method around another GAN."""
-    make: Any = create_model  # its types know no two bases
-    base = Division, gan.Settings
-    made: type[MethodSettings] = make(
-        "SelfConditionedSettings", __base__=base, __doc__=SelfConditionedSettings.__doc__
-    )
-    return made

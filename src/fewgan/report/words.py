@@ -4,7 +4,7 @@ import math
 import shlex
 from collections.abc import Iterable
 
-from fewgan.metrics.suite import Figure
+from fewgan.metrics.suite import Card, Figure
 from fewgan.report.view import RunView
 
 _NAMES = {
@@ -87,12 +87,18 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
+def eyes(card: Card) -> str:
+    """What looked at the images; a classifier that is judged by its answers has no features."""
+    about = f" ({card.about})" if card.about else ""
+    features = f", {number(card.dim)} features" if card.dim else ""
+    return f"{card.extractor}{about}{features}"
+
+
 def card(figure: Figure) -> str:
     """How a figure was measured, in one line: what must stand wherever the figure does."""
     card = figure.card
-    about = f" ({card.about})" if card.about else ""
     parts = [
-        f"{card.extractor}{about}, {number(card.dim)} features",
+        eyes(card),
         f"{number(card.n_fake)} generated against {number(card.n_real)} real images of "
         f"{card.reference}",
         f"generator trained on {card.train}",
