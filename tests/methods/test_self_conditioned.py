@@ -138,7 +138,7 @@ def test_what_knows_no_kinds_cannot_be_inside(name, settings, told):
 
 
 def test_a_class_of_fewer_images_than_kinds_is_refused(blob_folder):
-    with pytest.raises(InputError, match=r"'band 0' has 16 images.*give --kinds 2"):
+    with pytest.raises(InputError, match=r"'band 0' has 16 images.*give fewer --kinds"):
         fewgan.train("self-conditioned", str(blob_folder), kinds=17, size=16, width=4)
 
 

@@ -191,7 +191,7 @@ class SelfConditioned(Method):
             name = (*images.class_names, images.name)[counts.index(min(counts))]
             raise InputError(
                 f"{name!r} has {min(counts)} images and cannot be divided into "
-                f"{self.settings.kinds} kinds: give --kinds {max(2, min(counts) // 10)} or so"
+                f"{self.settings.kinds} kinds: give fewer --kinds, or more images"
             )
 
     def begin(self, feed: Feed, averaged: nn.Module) -> None:
