@@ -19,6 +19,7 @@ PAIRS = (
     ("generated+flip-crop", "flip-crop"),
     ("generated+flip-crop", "cutout"),
     ("generated+cutout", "cutout"),
+    ("generated+erasing", "erasing"),
     ("generated+randaugment", "randaugment"),
 )
 

@@ -100,3 +100,11 @@ def test_a_twin_of_a_training_image_is_not_held_out(tmp_path):
     seen = {image.numpy().tobytes() for image in real.train.images}
     assert 0 < len(real.reference) < 24
     assert not any(image.numpy().tobytes() in seen for image in real.reference.images)
+
+
+def test_the_judge_of_few_images_learned_from_all_others(run):
+    """Through a network that knows no classes, a classifier says which they are: a good one."""
+    found = figures_of(fewgan.evaluate(run, "digits", extractor="random", **ASKED))
+    judge, of_these = found["accuracy"]["card"]["about"], real_images(run, "digits").judge
+    assert f"trained on {len(of_these)} images" in judge
+    assert len(of_these) > 10 * len(real_images(run, "digits").train.of_classes([1]))

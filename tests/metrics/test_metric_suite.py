@@ -148,6 +148,13 @@ def test_a_judge_is_trained_when_the_extractor_knows_other_classes(blobs):
     assert "40 images of blobs" in figures["accuracy"].card.about
 
 
+def test_a_judge_learns_from_all_labelled_images_there_are(blobs):
+    few, network = blobs.take(torch.arange(6)), random_extractor(1)
+    figures = by_name(measure(blobs, blobs, few, ["accuracy"], network, judge=blobs))
+    assert "40 images of blobs" in figures["accuracy"].card.about
+    assert figures["accuracy"].card.train == "blobs, 6 images"
+
+
 def test_classification_accuracy_score_of_copies_and_of_one_class(blobs):
     figures = by_name(measure(blobs, blobs, blobs, ["cas"], random_extractor(1)))
     assert figures["cas"].value == figures["cas"].real == 1

@@ -99,7 +99,9 @@ def evaluate(
         reference, train = _as_run(real.reference, run), _as_run(real.train, run)
         if parts and classes is None:
             check_stream(run, parts, reference)
-        figures = measure(fake, reference, train, metrics or METRICS, eyes, seed=seed, k=k)
+        figures = measure(
+            fake, reference, train, metrics or METRICS, eyes, seed=seed, k=k, judge=real.judge
+        )
         _draw(run, RealImages(reference, train, real.judge), fake, eyes, which)
         stream = None
         if parts and classes is None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
@@ -78,6 +79,7 @@ def measure(
     *,
     seed: int = 0,
     k: int = 5,
+    judge: ImageSet | None = None,
 ) -> list[Figure]:
     """Measure generated images by several metrics.
 
@@ -92,6 +94,8 @@ def measure(
         extractor: The network whose features are compared.
         seed: Of every random choice.
         k: Neighbours for precision, recall, density and coverage.
+        judge: What a classifier learns the classes from, where the extractor knows them not: all
+            labelled images there are. The training images when left out.
 
     Raises:
         InputError: A metric is unknown, there are no images, or sizes or channels differ.
@@ -100,6 +104,7 @@ def measure(
         if name not in METRICS:
             raise unknown("metric", name, METRICS)
     context = make_context(fake, reference, train, extractor, seed=seed, k=k)
+    context = replace(context, judge=judge)
     kept: dict[str, Figure] = {}
     for name in dict.fromkeys(metrics):
         for figure in _figures(name, context):

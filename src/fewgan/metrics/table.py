@@ -48,6 +48,8 @@ class Context:
         extractor: Gives the features.
         seed: Of every random choice.
         k: Neighbours for precision, recall, density and coverage.
+        judge: What a classifier learns the classes from, where the extractor knows them not; the
+            training images when left out.
         stand_in: `fake` holds real images.
         cache: Keeps what the extractor gave.
     """
@@ -58,6 +60,7 @@ class Context:
     extractor: Extractor
     seed: int = 0
     k: int = 5
+    judge: ImageSet | None = None
     stand_in: bool = False
     cache: FeatureCache = field(default_factory=FeatureCache)
 
@@ -197,9 +200,10 @@ def _judge(context: Context) -> Extractor:
         raise InputError("class accuracy needs images with classes")
     if {*context.fake.class_names} <= {*context.extractor.class_names}:
         return context.extractor
+    taught = context.judge or context.train
     return in_domain_extractor(
-        context.train,
-        test=context.reference,
+        taught,
+        test=context.reference if context.reference.class_names == taught.class_names else None,
         seed=context.seed,
         progress=context.extractor.progress,
     )
