@@ -133,7 +133,8 @@ def show(result: dict[str, Any]) -> None:
             table.add_column(column.replace("_", " "), justify="right")
         for space in (name + among for among in ("", BOTH) for name in ("features", "lpips")):
             for who, ways in result["figures"].items():
-                table.add_row(space.replace(BOTH, ", both"), who, *(f"{value:.4g}" for value in ways[way][space].values()))
+                told = (f"{value:.4g}" for value in ways[way][space].values())
+                table.add_row(space.replace(BOTH, ", both"), who, *told)
         Console().print(table)
 
 
