@@ -173,13 +173,6 @@ class SelfConditioned(Method):
         """As many as the wrapped GAN's."""
         return cls.gan.batches(settings)
 
-    @property
-    def remarks(self) -> dict[str, str]:
-        """How rare the rarest kind is."""
-        shares = self.upto.diff(dim=1, prepend=torch.zeros_like(self.upto[:, :1]))
-        rarest = f"{self.settings.kinds} of each class, the rarest {shares.min():.1%} of its images"
-        return {"kinds": rarest}
-
     def check(self, images: ImageSet) -> None:
         """Make sure that every class can be divided.
 
