@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import cached
 
 from fewgan.data.feed import Feed
+from fewgan.errors import InputError
 from fewgan.losses.adversarial import GAMES, Form
 from fewgan.losses.diffaugment import diffaugment, parse_policy
 from fewgan.losses.penalties import r1
@@ -21,6 +22,7 @@ from fewgan.methods.base import (
     Terms,
     Updates,
     Weight,
+    around,
     logged,
 )
 from fewgan.networks.build import Discriminator, Generator, ImageSpec, NetworkSettings
@@ -207,6 +209,18 @@ class GAN(Method):
         t = min(1.0, max(0.0, t))
         fade(self, t)
         return t
+
+
+def around_gan(wrapper: type[Method], learner: type[Method]) -> Any:
+    """The class of a method that wraps a two-player GAN, which it finds as its `gan`.
+
+    Raises:
+        InputError: That is no two-player method that is trained from its beginning.
+    """
+    if not issubclass(learner, GAN) or learner.adapts:
+        raise InputError(f"{wrapper.name} wraps a two-player GAN, which {learner.name} is not")
+    name = f"{wrapper.name.partition(':')[0]}:{learner.name}"
+    return around(wrapper, learner, name, gan=learner)
 
 
 @contextmanager

@@ -26,8 +26,8 @@ from fewgan.data.feed import Around, Feed
 from fewgan.data.imageset import ImageSet, to_float
 from fewgan.data.splits import by_class
 from fewgan.errors import InputError
-from fewgan.methods.base import Method, Terms, around
-from fewgan.methods.gan import GAN
+from fewgan.methods.base import Method, Terms
+from fewgan.methods.gan import GAN, around_gan
 from fewgan.methods.two_ngan import TwoNGAN, TwoNGANSettings
 from fewgan.metrics.extractors import random_extractor
 from fewgan.metrics.extractors.base import FeatureNetwork, resize
@@ -133,10 +133,7 @@ class SelfConditioned(Method):
         Raises:
             InputError: That is no two-player method that is trained from its beginning.
         """
-        if not issubclass(learner, GAN) or learner.adapts:
-            raise InputError(f"{cls.name} wraps a two-player GAN, which {learner.name} is not")
-        name = f"{SelfConditioned.name}:{learner.name}"
-        wrapped: type[Self] = around(SelfConditioned, learner, name, gan=learner)
+        wrapped: type[Self] = around_gan(cls, learner)
         return wrapped
 
     @classmethod

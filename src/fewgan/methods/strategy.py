@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from fewgan.data.feed import Around, Feed
 from fewgan.errors import InputError
-from fewgan.methods.base import Learned, Method, MethodSettings, Terms, around
-from fewgan.methods.gan import GAN
+from fewgan.methods.base import Learned, Method, MethodSettings, Terms
+from fewgan.methods.gan import GAN, around_gan
 from fewgan.methods.two_ngan import TwoNGAN
 from fewgan.networks.build import DNorm, ImageSpec
 from fewgan.networks.grow import grow
@@ -77,10 +77,7 @@ class Strategy(Method):
         Raises:
             InputError: That is no two-player method that is trained from its beginning.
         """
-        if not issubclass(learner, GAN) or learner.adapts:
-            raise InputError(f"{cls.name} wraps a two-player GAN, which {learner.name} is not")
-        name = f"{cls.name.partition(':')[0]}:{learner.name}"
-        wrapped: type[Self] = around(cls, learner, name, gan=learner)
+        wrapped: type[Self] = around_gan(cls, learner)
         return wrapped
 
     @classmethod
