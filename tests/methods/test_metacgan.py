@@ -120,6 +120,16 @@ def test_features_learn_from_the_discriminator_and_encoders_from_the_generator(c
     assert any("filters" in n for n in moved_by["g"])
 
 
+def test_the_discriminator_can_tell_whether_an_image_and_a_label_go_together():
+    method, _ = begun()
+    a, b = torch.randn(2, 1, method.meta.features.channels, 4, 4)
+    zero, one = torch.tensor([0]), torch.tensor([1])
+    with torch.no_grad():
+        gains = [method.judge(maps, one) - method.judge(maps, zero) for maps in (a, b)]
+    # In a sum of what the maps say and of what the label says, the two would be the same.
+    assert (gains[0] - gains[1]).abs() > 1e-6
+
+
 def test_one_step_in_four_is_of_a_base_class():
     method, feed = begun()
     assert method.few.tolist() == [False, False, True]

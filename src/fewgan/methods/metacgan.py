@@ -102,17 +102,25 @@ class Features(nn.Module):
 
 
 class Judge(nn.Module):
-    """Discriminative layers: maps and the label's planes to a logit."""
+    """Discriminative layers: maps and the label's planes to a logit.
+
+    Without a layer between, a logit would be a sum of what the maps say and of what the label says:
+    whether the two go together could not be told, and the generator would never hear of labels.
+    """
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.planes = nn.Embedding(classes, PLANES * 16)
-        self.real = nn.Conv2d(channels + PLANES, 1, 4)
+        self.join = nn.Sequential(
+            nn.Conv2d(channels + PLANES, channels, 3, padding=1), nn.LeakyReLU(0.2)
+        )
+        self.real = nn.Conv2d(channels, 1, 4)
+        initialise(self)
 
     def forward(self, maps: Tensor, y: Tensor) -> Tensor:
         """How real maps [N,4w,4,4] are for classes y int64 [N]: logits [N]."""
         planes = self.planes(y).view(-1, PLANES, 4, 4)
-        logits: Tensor = self.real(torch.cat([maps, planes], 1))
+        logits: Tensor = self.real(self.join(torch.cat([maps, planes], 1)))
         return logits.flatten()
 
 
