@@ -34,6 +34,7 @@ from fewgan.methods.gan import frozen
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.dcgan import initialise, stages
 from fewgan.networks.hyper import BatchInstanceNorm, Code, MadeDeconvolution
+from fewgan.networks.norms import InstanceNorm
 
 SIZES = (16, 32, 64, 128)
 PLANES = 16  # planes in which a label joins the maps
@@ -89,7 +90,7 @@ class Features(nn.Module):
         widths = [spec.channels, *_widths(settings, spec)]
         layers: list[nn.Module] = []
         for i, (a, b) in enumerate(itertools.pairwise(widths)):
-            norm = [nn.GroupNorm(b, b)] if i else []
+            norm = [InstanceNorm(b)] if i else []
             layers += [nn.Conv2d(a, b, 4, stride=2, padding=1), *norm, nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers)
         self.channels = widths[-1]

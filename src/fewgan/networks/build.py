@@ -13,6 +13,7 @@ from fewgan.errors import InputError
 from fewgan.networks import dcgan, resnet, stylegan2
 from fewgan.networks.heads import Head, RealFake
 from fewgan.networks.labels import LabelInjection, Labels, Norm
+from fewgan.networks.norms import InstanceNorm
 from fewgan.networks.precision import Mixed
 
 DNorm = Literal["batch", "layer", "instance", "none"]
@@ -89,8 +90,7 @@ D_NORMS: dict[DNorm, Callable[[int], nn.Module]] = {
     "none": lambda channels: nn.Identity(),
     "batch": nn.BatchNorm2d,
     "layer": lambda channels: nn.GroupNorm(1, channels),
-    # As in the generator: one channel a group, which keeps channels-last.
-    "instance": lambda channels: nn.GroupNorm(channels, channels),
+    "instance": InstanceNorm,
 }
 
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, conv_transpose2d, normalize, softplus
 
+from fewgan.networks.norms import each_map
+
 EMBEDDING = 32  # numbers that tell one filter from another
 HIDDEN = 128  # hidden units of the network that makes a filter
 LEAST = 1e-4  # deviation of a code
@@ -96,7 +98,6 @@ class BatchInstanceNorm(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(classes, channels))
         self.register_buffer("var", torch.ones(classes, channels))
-        self.image = nn.GroupNorm(channels, channels, affine=False)
         self.rho = nn.Parameter(torch.ones(channels))
         self.gamma = nn.Parameter(torch.ones(channels))
         self.beta = nn.Parameter(torch.zeros(channels))
@@ -104,7 +105,7 @@ class BatchInstanceNorm(nn.Module):
     def forward(self, h: Tensor, y: Tensor) -> Tensor:
         """Normalised maps [N,C,H,W] of classes y int64 [N]; in training they are all of one."""
         rho = self.rho[:, None, None]
-        mixed = rho * self._over_batch(h, y) + (1 - rho) * self.image(h)
+        mixed = rho * self._over_batch(h, y) + (1 - rho) * each_map(h)
         return mixed * self.gamma[:, None, None] + self.beta[:, None, None]
 
     def _over_batch(self, h: Tensor, y: Tensor) -> Tensor:

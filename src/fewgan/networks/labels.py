@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fewgan.networks.norms import each_map
+
 Labels = Literal["none", "concat", "embedding", "norm"]
 Norm = Literal["batch", "instance"]
 
@@ -88,8 +90,7 @@ class LabelNorm(Faded):
         if self.norm == "batch":
             mean, var = self.running_mean, self.running_var
             return F.batch_norm(h, mean, var, scale, shift, training=self.training)
-        # Group norm with one channel a group is instance norm, and keeps channels-last.
-        return F.group_norm(h, h.shape[1], scale, shift)
+        return each_map(h, scale, shift)
 
     def extra_repr(self) -> str:
         """What `print` shows inside the brackets."""

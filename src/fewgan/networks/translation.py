@@ -19,6 +19,7 @@ from fewgan.data.imageset import ImageSet, to_float
 from fewgan.data.splits import by_class
 from fewgan.networks.build import ImageSpec, channels_last
 from fewgan.networks.dcgan import initialise
+from fewgan.networks.norms import InstanceNorm
 from fewgan.networks.precision import Mixed
 
 Direction = Literal["a2b", "b2a"]
@@ -52,11 +53,6 @@ def most_layers(size: int) -> int:
     return size.bit_length() - 3
 
 
-def instance_norm(channels: int) -> nn.Module:
-    """Instance norm without scale and shift, as one channel a group, which keeps channels-last."""
-    return nn.GroupNorm(channels, channels, affine=False)
-
-
 class Residual(nn.Module):
     """x + f(x): two reflection-padded 3x3 convolutions, each with instance norm, one ReLU."""
 
@@ -66,7 +62,7 @@ class Residual(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=False)
             for _ in range(2)
         )
-        self.norm = instance_norm(channels)
+        self.norm = _norm(channels)
 
     def forward(self, h: Tensor) -> Tensor:
         """[N,C,H,W] to the same shape."""
@@ -125,7 +121,7 @@ class PatchDiscriminator(Mixed):
         for i in range(1, layers + 1):
             stride = 2 if i < layers else 1
             parts.append(nn.Conv2d(widths[i - 1], widths[i], 4, stride, padding=1, bias=False))
-            parts += [instance_norm(widths[i]), nn.LeakyReLU(0.2, inplace=True)]
+            parts += [_norm(widths[i]), nn.LeakyReLU(0.2, inplace=True)]
         parts.append(nn.Conv2d(widths[-1], 1, 4, stride=1, padding=1))
         self.layers = nn.Sequential(*parts)
         initialise(self)
@@ -136,8 +132,12 @@ class PatchDiscriminator(Mixed):
             return self.layers(x).to(x.dtype)
 
 
+def _norm(channels: int) -> nn.Module:
+    return InstanceNorm(channels, affine=False)
+
+
 def _normed(channels: int) -> tuple[nn.Module, nn.Module]:
-    return instance_norm(channels), nn.ReLU(inplace=True)
+    return _norm(channels), nn.ReLU(inplace=True)
 
 
 class Translator(nn.Module):
