@@ -7,8 +7,9 @@ the released scripts do for each inner step: build a loader over the images of t
 over all images, each of which shuffles its indices anew and decodes a batch by PIL (resize, tensor,
 scale); members of the class in the second batch are then overwritten by other images, decoded one
 by one. Images of MNIST and the like are in memory there, those of Omniglot are PNG files of 105
-pixels, and so they are here (`--no-files` has them in memory). Ours are lookups in one tensor of
-bytes.
+pixels, and so they are here (`--no-files` has them in memory). Of each of its drawings they keep
+49 elastic distortions beside it, fifty files in all; `--distorted 49` counts each drawing as that
+many more. Ours are lookups in one tensor of bytes, which are then bent anew each time.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from fewgan.networks.build import ImageSpec
 from fewgan.networks.precision import resolve, set_precision
 
 ROUNDS, STEPS = 7, 20
+BENT = 0.05  # half sides that a distorted drawing is bent by
 
 
 class Pictures(Dataset):
@@ -43,9 +45,12 @@ class Pictures(Dataset):
         images: The images, in the size that they are published in.
         size: Side that they are brought to.
         folder: Where they are to lie as PNG files; in memory when left out.
+        distorted: Times that each is there once more. It is the same picture: that takes as long.
     """
 
-    def __init__(self, images: ImageSet, size: int, folder: Path | None = None) -> None:
+    def __init__(
+        self, images: ImageSet, size: int, folder: Path | None = None, distorted: int = 0
+    ) -> None:
         pixels = images.images.permute(0, 2, 3, 1).numpy()
         pictures = [Image.fromarray(p.squeeze(2) if p.shape[2] == 1 else p) for p in pixels]
         self.pictures: list[Image.Image | Path] = list(pictures)
@@ -54,7 +59,8 @@ class Pictures(Dataset):
             for picture, file in zip(pictures, self.pictures, strict=True):
                 picture.save(file)
         self.mode = pictures[0].mode
-        self.labels, self.size = images.labels.tolist(), size
+        self.pictures *= 1 + distorted
+        self.labels, self.size = images.labels.tolist() * (1 + distorted), size
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -99,6 +105,8 @@ def main() -> None:
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--classes", type=int)
+    parser.add_argument("--distorted", type=int, default=0)
     parser.add_argument("--files", action=argparse.BooleanOptionalAction)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
@@ -112,14 +120,16 @@ def main() -> None:
 
 def measure(given: argparse.Namespace, folder: Path | None) -> dict[str, Any]:
     """Seconds of an outer iteration, and of its feeding, in both ways."""
-    native = datasets.load(given.data)
-    images = datasets.load(given.data, size=32)
+    native, images = (datasets.load(given.data, size=size) for size in (None, 32))
+    if given.classes:
+        native, images = (x.of_classes(range(given.classes)) for x in (native, images))
     kind = methods.find("reptile-2mlp")
     spec = ImageSpec(images.channels, 32, len(images.class_names))
     method = kind(kind.Settings(width=given.width, inner_steps=STEPS), spec).train()
     set_precision(method, resolve("auto", torch.device("cpu")))
-    ours = Feed(images, given.batch_size, torch.Generator().manual_seed(0))
-    theirs = Loaders(ours, Pictures(native, 32, folder))
+    bent = BENT if given.distorted else 0.0
+    ours = Feed(images, given.batch_size, torch.Generator().manual_seed(0), warp=bent)
+    theirs = Loaders(ours, Pictures(native, 32, folder, given.distorted))
     method.begin(ours, method.sampler)
     times: dict[str, list[float]] = {"one tensor": [], "loaders and PIL": []}
     alone: dict[str, list[float]] = {name: [] for name in times}
@@ -138,6 +148,7 @@ def measure(given: argparse.Namespace, folder: Path | None) -> dict[str, Any]:
     return {
         "data": given.data,
         "images": len(images),
+        "distorted copies of each": given.distorted,
         "decoded from": "files" if folder else "memory",
         "width": given.width,
         "batch_size": given.batch_size,

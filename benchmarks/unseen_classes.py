@@ -8,13 +8,16 @@ conditional GAN instead learns each class as `sequential` does, by as many updat
 k images of a class and the judge: a classifier of every class of the data. Per class: KID to the
 drawings that were held out, in the judge's features; share of images that the judge finds right;
 variety, as a share of that of the k and those held out together; share of near copies of the k.
-Means over classes with 95 % intervals. Pictures beside FILE: a panel with a class a row (some of
-the k images, some of those held out, what is drawn), and the first class at length.
+Means over classes with 95 % intervals. Runs whose folders are named NAME-SEED are also put
+together: means over seeds, and how far each NAME is from the first one, seed by seed. Pictures
+beside FILE: a panel with a class a row (some of the k images, some of those held out, what is
+drawn), and the first class at length.
 """
 
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -33,6 +36,7 @@ DRAWN = 64  # images of each class
 SHOWN = 4  # of each kind, in the panel
 ROWS = 8  # classes in the panel
 LONG = 16  # images in a row of the picture of one class
+FIGURES = ("kid", "accuracy", "variety", "copies")
 
 
 def adapted(run: fewgan.Run, name: str, out: Path, given: argparse.Namespace) -> fewgan.Run:
@@ -79,6 +83,28 @@ def at_length(support: torch.Tensor, held: torch.Tensor, made: torch.Tensor) -> 
     return torch.cat([x for row in rows for x in (row, blank.expand(LONG - len(row), -1, -1, -1))])
 
 
+def over_seeds(found: dict[str, Any]) -> dict[str, Any]:
+    """Means of runs NAME-SEED over their seeds, and of their differences to the first NAME's."""
+    named: dict[str, dict[str, dict[str, Any]]] = {}
+    for place, run in found.items():
+        name, _, seed = place.rpartition("-")
+        named.setdefault(name, {})[seed] = run["mean"]
+    first = next(iter(named.values()))
+    summary: dict[str, Any] = {}
+    for name, seeds in named.items():
+        both = [seed for seed in seeds if seed in first]
+        summary[name] = {
+            figure: {
+                "over seeds": estimate([run[figure]["mean"] for run in seeds.values()]).to_json(),
+                "from the first": estimate(
+                    [seeds[seed][figure]["mean"] - first[seed][figure]["mean"] for seed in both]
+                ).to_json(),
+            }
+            for figure in FIGURES
+        }
+    return summary
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, nargs="+")
@@ -109,7 +135,7 @@ def main() -> None:
             rows.append(row)
             long.setdefault(path.name, whole)
         means = {}
-        for figure in ("kid", "accuracy", "variety", "copies"):
+        for figure in FIGURES:
             of = estimate([line[figure] for line in each])
             means[figure] = {"mean": of.mean, "low": of.low, "high": of.high}
         found[path.name] = {"method": run.model["method"], "mean": means, "classes": each}
@@ -117,7 +143,7 @@ def main() -> None:
         print(path.name, {k: round(v["mean"], 4) for k, v in means.items()}, flush=True)
     card = {"data": given.data, "shots": given.shots, "steps": given.steps, "seed": given.seed}
     card |= {"drawn": DRAWN, "judge": judge.notes, "classes": given.classes, "skipped": given.skip}
-    write_json(given.out, {"card": card, "runs": found})
+    write_json(given.out, {"card": card, "summary": over_seeds(found), "runs": found})
     told = ["shots", "held out", "drawn", ""]
     for name, images in panels.items():
         save_png(grid(images, 4 * SHOWN), given.out.with_name(f"{given.out.stem}-{name}.png"))
