@@ -130,6 +130,18 @@ def test_the_discriminator_can_tell_whether_an_image_and_a_label_go_together():
     assert (gains[0] - gains[1]).abs() > 1e-6
 
 
+def test_the_slope_at_real_images_is_penalised_every_sixteenth_step():
+    method, feed = begun(r1=2.0)
+    found = [float(method.step(feed)["d/r1"]) for _ in range(33)]
+    assert [i for i, value in enumerate(found) if value > 0] == [15, 31]
+    x, y = feed.batch_of(0), torch.zeros(4, dtype=torch.long)
+    seen = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(method.judge(method.meta.features(seen), y).sum(), seen)
+    method.steps_done.fill_(16)
+    expected = 16 * 2.0 / 2 * slope.square().sum() / 4
+    torch.testing.assert_close(method._r1(x, y)["r1"].detach(), expected)
+
+
 def test_one_step_in_four_is_of_a_base_class():
     method, feed = begun()
     assert method.few.tolist() == [False, False, True]
