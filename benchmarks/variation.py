@@ -1,6 +1,6 @@
 """Draw the in-class variation of every conditional entry of a table: one class, a row an entry.
 
-    python benchmarks/variation.py TABLE [--data mnist] [--classes 1,7] [--out docs/images]
+    python benchmarks/variation.py TABLE [--data mnist] [--classes 1,7] [--shots all] [--out FOLDER]
 
 `OUT/variation-<data>-<class>.png`, by the last checkpoint of the first seed; none of the images is
 picked. It is the figure of `fewgan compare --variation`, for a page of the documentation.
@@ -19,9 +19,10 @@ def main() -> None:
     parser.add_argument("table", type=Path)
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--classes", default="1,7")
+    parser.add_argument("--shots", default="all")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     given = parser.parse_args()
-    folders = sorted(given.table.glob(f"*/{given.data}/all/0"))
+    folders = sorted(given.table.glob(f"*/{given.data}/{given.shots}/0"))
     runs = {folder.parts[-4]: Run(folder) for folder in folders}
     runs = {name: run for name, run in runs.items() if run.class_names}
     for label in given.classes.split(","):
