@@ -113,8 +113,8 @@ class MetaOptimizer:
     ) -> Tensor:
         """The same of several tasks at once, by torch.func.vmap.
 
-        On a CPU that is no faster for convolutions, whose weights then differ between tasks
-        (`benchmarks/vmap_tasks.py`); small perceptrons gain.
+        On a CPU small perceptrons gain much, and convolutions, whose weights then differ between
+        tasks, little or nothing (`benchmarks/vmap_tasks.py`).
 
         Args:
             loss: As for `unrolled`.
