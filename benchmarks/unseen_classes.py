@@ -88,8 +88,9 @@ def over_seeds(found: dict[str, Any]) -> dict[str, Any]:
     named: dict[str, dict[str, dict[str, Any]]] = {}
     for place, run in found.items():
         name, _, seed = place.rpartition("-")
-        named.setdefault(name, {})[seed] = run["mean"]
-    first = next(iter(named.values()))
+        if seed.isdecimal():
+            named.setdefault(name, {})[seed] = run["mean"]
+    first = next(iter(named.values()), {})
     summary: dict[str, Any] = {}
     for name, seeds in named.items():
         both = [seed for seed in seeds if seed in first]

@@ -13,7 +13,7 @@ from fewgan.data.feed import Feed
 from fewgan.errors import InputError
 from fewgan.losses.adversarial import GAMES, Form
 from fewgan.losses.diffaugment import diffaugment, parse_policy
-from fewgan.losses.penalties import r1
+from fewgan.losses.penalties import lazy_r1
 from fewgan.methods.base import (
     Decay,
     Method,
@@ -28,8 +28,6 @@ from fewgan.methods.base import (
 from fewgan.networks.build import Discriminator, Generator, ImageSpec, NetworkSettings
 from fewgan.networks.heads import Head, RealFake
 from fewgan.networks.labels import fade
-
-R1_EVERY = 16  # steps from one penalty to the next (lazy regularisation, Karras et al. 2020)
 
 
 class GANSettings(NetworkSettings, MethodSettings):
@@ -182,15 +180,13 @@ class GAN(Method):
         return judge.head.t * value + judge.plain(features, None) if judge.plain else value
 
     def _r1(self, real: Judged) -> Terms:
-        """The penalty, gamma / 2 E ‖slope‖^2, on every 16th step with the weight of all 16."""
+        """The penalty, gamma / 2 E ‖slope‖^2, now and then."""
         if not self.settings.r1:
             return {}
-        if int(self.steps_done) % R1_EVERY:
-            return {"r1": torch.zeros_like(self.steps_done, dtype=torch.float32)}
         # A steep discriminator is what the end of a run needs, and its beginning cannot bear.
         falling = self.optimizers["d"].param_groups[0]["lr"] / self.settings.d_lr
-        weight = R1_EVERY * falling * self.settings.r1 / 2
-        return {"r1": weight * r1(lambda x: self.realness(x, real.y), real.x)}
+        slope = lazy_r1(lambda x: self.realness(x, real.y), real.x, int(self.steps_done))
+        return {"r1": falling * self.settings.r1 / 2 * slope}
 
     def _judge(self, feed: Feed, x: Tensor, y: Tensor, z: Tensor | None = None) -> Judged:
         x = diffaugment(x, self.policy, feed.uniform)

@@ -30,9 +30,9 @@ from fewgan.data.feed import Feed
 from fewgan.data.imageset import to_float
 from fewgan.errors import InputError
 from fewgan.losses.adversarial import GAMES
-from fewgan.losses.penalties import r1
+from fewgan.losses.penalties import lazy_r1
 from fewgan.methods.base import Decay, Method, MethodSettings, Rate, Terms, Weight, logged
-from fewgan.methods.gan import R1_EVERY, frozen
+from fewgan.methods.gan import frozen
 from fewgan.networks.build import ImageSpec
 from fewgan.networks.dcgan import initialise, stages
 from fewgan.networks.hyper import BatchInstanceNorm, Code, MadeDeconvolution
@@ -303,13 +303,11 @@ class MetaCGAN(Method):
         return logged(d=d_terms, g=g_terms)
 
     def _r1(self, x: Tensor, y: Tensor) -> Terms:
-        """The penalty, gamma / 2 E ‖slope‖^2, on every 16th step with the weight of all 16."""
+        """The penalty, gamma / 2 E ‖slope‖^2, now and then."""
         if not self.settings.r1:
             return {}
-        if int(self.steps_done) % R1_EVERY:
-            return {"r1": torch.zeros((), device=x.device)}
-        weight = R1_EVERY * self.settings.r1 / 2
-        return {"r1": weight * r1(lambda x: self.judge(self.meta.features(x), y), x)}
+        slope = lazy_r1(lambda x: self.judge(self.meta.features(x), y), x, int(self.steps_done))
+        return {"r1": self.settings.r1 / 2 * slope}
 
     def _class_of(self, feed: Feed) -> int:
         """A base class on every `base_every`-th step, else a new one; any, if all are of a kind."""
