@@ -13,10 +13,10 @@ def each_map(h: Tensor, scale: Tensor | None = None, shift: Tensor | None = None
     it lies channels last again, as the gradients will that meet it on their way back.
     """
     channels_last = h.device.type == "cpu" and h.is_contiguous(memory_format=torch.channels_last)
-    if channels_last:
-        h = h.contiguous()
-    h = F.group_norm(h, h.shape[1], scale, shift)
-    return h.contiguous(memory_format=torch.channels_last) if channels_last else h
+    if not channels_last:
+        return F.group_norm(h, h.shape[1], scale, shift)
+    h = F.group_norm(h.contiguous(), h.shape[1], scale, shift)
+    return h.movedim(1, 3).contiguous().movedim(3, 1)  # vmap knows no `memory_format`
 
 
 class InstanceNorm(nn.GroupNorm):
