@@ -14,11 +14,13 @@ from fewgan.data.folder import read_folder
 from fewgan.data.imageset import ImageSet
 from fewgan.errors import InputError, validated
 from fewgan.files import atomic, write_json
+from fewgan.metrics.progress import progress_bars
 from fewgan.networks.translation import Direction
 from fewgan.report.card import write_card
 from fewgan.report.compare import rows_of, write_comparison
 from fewgan.report.filtering import TESTS, Filter, filtered, levelling
 from fewgan.report.grids import class_grid, grid, picture, save_gif, save_png
+from fewgan.report.herding import herded
 from fewgan.report.page import write_report
 from fewgan.report.terminal import comparison_table
 from fewgan.report.translation import translation_panel
@@ -63,18 +65,25 @@ def save_samples(
     seed: int = 0,
     which: Checkpoint = "best",
     overwrite: bool = False,
+    herd: int | None = None,
 ) -> dict[str, Any]:
     """Draw samples into a grid (`.png`), arrays (`.npz`) or a folder with one sub-folder a class.
 
     An archive holds `images` uint8 [N,H,W,C] and `labels` int64 [N], the data set's own class
-    numbers (-1 without classes).
+    numbers (-1 without classes). With `herd`, so many are drawn for each that is kept.
 
     Raises:
         InputError: The output exists, is of another kind, or cannot be written.
     """
     write = _writer(out, overwrite)
-    write(run, run.imageset(n, label, seed, which), out)
-    return {"images": n, "checkpoint": which, "seed": seed, "out": str(out)}
+    done = {"images": n, "checkpoint": which, "seed": seed, "out": str(out)}
+    if herd is None:
+        write(run, run.imageset(n, label, seed, which), out)
+        return done
+    with progress_bars() as bars:
+        images = herded(run, n, label, times=herd, seed=seed, which=which, progress=bars)
+    write(run, images, out)
+    return done | {"herded from": herd * n}
 
 
 def save_filtered(

@@ -20,9 +20,10 @@ from fewgan.files import write_json
 from fewgan.metrics.extractors import Extractor, default_extractor, get_extractor
 from fewgan.metrics.extractors.base import Progress
 from fewgan.metrics.progress import progress_bars
-from fewgan.metrics.suite import audit_images, measure
+from fewgan.metrics.suite import Figure, audit_images, measure
 from fewgan.report.grids import by_class as images_by_class
 from fewgan.report.grids import grid, memorisation_sheet, save_png, variation_panel
+from fewgan.report.herding import herded
 from fewgan.report.sweeps import draw_sweeps
 from fewgan.training import selection
 from fewgan.training.run import Checkpoint, Run
@@ -60,6 +61,7 @@ def evaluate(
     seed: int = 0,
     which: Checkpoint = "best",
     classes: Sequence[str | int] | None = None,
+    herd: int | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Measure a run, write `evaluation.json` and the pictures that go with it.
@@ -77,10 +79,13 @@ def evaluate(
         which: The best checkpoint, or the last.
         classes: Classes that are measured, by name or by number in the data set; all that the run
             knows when left out. A judge of the data's own then knows all of its classes.
+        herd: Draw so many images for each that is measured, and keep those that lie together as
+            the training images do; see `fewgan.report.herding`. Each draw counts when left out.
         progress: Show bars on standard error.
 
     Returns:
-        `figures` (each a mapping with its card), `data`, `checkpoint`, `n`, `seed`, `seconds`.
+        `figures` (each a mapping with its card), `data`, `checkpoint`, `n`, `herd`, `seed`,
+        `seconds`.
 
     Raises:
         InputError: The run, the data, a metric or the extractor cannot be used as asked.
@@ -89,12 +94,16 @@ def evaluate(
     began = time.perf_counter()
     real = real_images(run, data)
     places = None if classes is None else _places(run, classes, real.reference.class_names)
-    fake = run.imageset(n, classes if run.class_names else None, seed, which)
-    if places is not None:
-        real, fake = _only(run, places, data, real, fake)
     parts = selection.stream(run.folder.read_splits()) if run.class_names else []
-    real = replace(real, reference=_at_most(real.reference, n, seed))
     with progress_bars() if progress else contextlib.nullcontext() as bars:
+        chosen = classes if run.class_names else None
+        if herd is None:
+            fake = run.imageset(n, chosen, seed, which)
+        else:
+            fake = herded(run, n, chosen, times=herd, seed=seed, which=which, progress=bars)
+        if places is not None:
+            real, fake = _only(run, places, data, real, fake)
+        real = replace(real, reference=_at_most(real.reference, n, seed))
         eyes = _eyes(extractor or _default(run, real), real, weights, seed, bars)
         reference, train = _as_run(real.reference, run), _as_run(real.train, run)
         if parts and classes is None:
@@ -103,20 +112,23 @@ def evaluate(
             fake, reference, train, metrics or METRICS, eyes, seed=seed, k=k, judge=real.judge
         )
         _draw(run, RealImages(reference, train, real.judge), fake, eyes, which)
-        stream = None
+        stream, others = None, []
         if parts and classes is None:
             judge = eyes if eyes.class_names == run.class_names else _judge(real, seed, bars)
             stream = measure_stream(run, reference, judge, seed=seed)
-            figures += stream_figures(stream, figures[0].card) if figures else []
+            others = stream_figures(stream, figures[0].card) if figures else []
         if figures:
-            figures += correspondence_figures(run, figures[0].card, which=which, seed=seed)
+            others += correspondence_figures(run, figures[0].card, which=which, seed=seed)
+    if herd is not None:  # of those that fake images were measured for, and no others
+        figures = [_drawn(figure, herd * n) for figure in figures]
     result: dict[str, Any] = {
         "data": data,
         "checkpoint": which,
         "n": n,
+        "herd": herd,
         "seed": seed,
         "seconds": round(time.perf_counter() - began, 1),
-        "figures": [figure.model_dump(mode="json") for figure in figures],
+        "figures": [figure.model_dump(mode="json") for figure in figures + others],
     }
     if stream:
         result["stream"] = stream
@@ -126,6 +138,11 @@ def evaluate(
         figure["card"]["reference"] = _how_held(run, figure["card"]["reference"])
     write_json(run.path / "evaluation.json", result)
     return result
+
+
+def _drawn(figure: Figure, drawn: int) -> Figure:
+    """The figure with what its card says of images that were chosen from more."""
+    return figure.model_copy(update={"card": figure.card.model_copy(update={"drawn": drawn})})
 
 
 def _how_held(run: Run, reference: str) -> str:

@@ -21,6 +21,7 @@ def evaluate(
     seed: int = 0,
     checkpoint: Which = "best",
     classes: str | None = None,
+    herd: int | None = None,
     as_json: Json = False,
 ) -> None:
     """Measure a run against held-out real images; every figure comes with its card.
@@ -38,6 +39,8 @@ def evaluate(
         seed: Seed of the samples and of every draw in the metrics.
         checkpoint: Which checkpoint is measured: best, last, or the step of a snapshot.
         classes: Classes that are measured, such as 5,6,7; all that the run knows when left out.
+        herd: Draw so many images for each one measured, and keep those that lie together as the
+            training images do; each draw counts when left out.
         as_json: Print one JSON object instead of tables.
     """
     from fewgan.benchmark import evaluation
@@ -54,6 +57,7 @@ def evaluate(
         seed=seed,
         which=checkpoint,
         classes=split_names(classes),
+        herd=herd,
     )
     if as_json:
         display(result, True)

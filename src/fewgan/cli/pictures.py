@@ -17,6 +17,7 @@ def sample(
     label: str | None = None,
     seed: int = 0,
     checkpoint: Which = "best",
+    herd: int | None = None,
     filter_: Annotated[bool, Parameter(name="--filter", negative="")] = False,
     level: Annotated[bool, Parameter(negative="")] = False,
     confidence: float | None = None,
@@ -30,12 +31,14 @@ def sample(
     Example: `fewgan sample runs/acgan-mnist --n 100 --label 7 --out sevens.npz`
 
     Args:
-        run: The run folder; the data are needed for --filter only.
+        run: The run folder; the data are needed for --herd and --filter only.
         out: FILE.png for a grid, FILE.npz for arrays, or a folder for one PNG each.
         n: Number of images; 64 when left out.
         label: A class by name or number; all classes in equal shares when left out.
         seed: The same seed gives the same images.
         checkpoint: Which checkpoint draws: best, last, or the step of one that --snapshots kept.
+        herd: Draw so many images for each that is kept, and keep those that lie together as the
+            training images do.
         filter_: Keep images only that are of their class, real enough and no copies, by the run's
             training images; --n is then of each class, and a manifest says what was turned away.
         level: With --filter and in place of --n, as many as each class lacks beside the largest.
@@ -56,13 +59,15 @@ def sample(
     if (level or given) and not filter_:
         name = "level" if level else next(iter(given)).replace("_", "-")
         raise InputError(f"--{name} goes with --filter: give that too")
+    if filter_ and herd is not None:
+        raise InputError("--herd chooses among all that is drawn: leave it or --filter out")
     if filter_:
         done = outputs.save_filtered(
             load(run), out, n, label, level, seed, checkpoint, overwrite, **given
         )
     else:
         n = outputs.EACH if n is None else n
-        done = outputs.save_samples(load(run), out, n, label, seed, checkpoint, overwrite)
+        done = outputs.save_samples(load(run), out, n, label, seed, checkpoint, overwrite, herd)
     display(done, as_json)
 
 

@@ -29,6 +29,8 @@ class Card(BaseModel):
     """Features an image."""
     n_fake: int
     """Generated images."""
+    drawn: int | None = None
+    """Images drawn, of which herding chose the generated ones; None where each draw counts."""
     n_real: int
     """Real images they were compared with."""
     reference: str

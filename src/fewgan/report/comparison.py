@@ -23,6 +23,7 @@ ASPECTS: dict[str, Callable[[Card], object]] = {
     "number of features": lambda card: card.dim,
     "reference": lambda card: card.reference,
     "number of generated images": lambda card: card.n_fake,
+    "images drawn for each": lambda card: (card.drawn or card.n_fake) // card.n_fake,
     "number of real images": lambda card: card.n_real,
     "k": lambda card: card.k if card.metric == "prdc" else None,
 }

@@ -97,9 +97,10 @@ def eyes(card: Card) -> str:
 def card(figure: Figure) -> str:
     """How a figure was measured, in one line: what must stand wherever the figure does."""
     card = figure.card
+    herded = f" (herded from {number(card.drawn)})" if card.drawn else ""
     parts = [
         eyes(card),
-        f"{number(card.n_fake)} generated against {number(card.n_real)} real images of "
+        f"{number(card.n_fake)} generated{herded} against {number(card.n_real)} real images of "
         f"{card.reference}",
         f"generator trained on {card.train}",
     ]
@@ -132,8 +133,8 @@ def commands(run: RunView) -> list[str]:
         known = run.evaluation
         options = "".join(
             f" --{name} {shlex.quote(str(known[name]))}"
-            for name in ("data", "n", "seed", "checkpoint")
-            if name in known
+            for name in ("data", "n", "seed", "checkpoint", "herd")
+            if known.get(name) is not None
         )
         lines.append(f"fewgan evaluate {again}{options}")
     return [*lines, f"fewgan sample {here} --n 64 --out samples.png"]

@@ -152,7 +152,12 @@ def mirrored(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def in_domain_extractor(
-    data: ImageSet, *, test: ImageSet | None = None, seed: int = 0, progress: Progress | None = None
+    data: ImageSet,
+    *,
+    test: ImageSet | None = None,
+    seed: int = 0,
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
 ) -> Extractor:
     """The classifier of a data set: read from the cache, or trained now and kept there.
 
@@ -160,13 +165,15 @@ def in_domain_extractor(
         data: The training split of the data set.
         test: Real images of the same classes it has not seen; its accuracy on them goes on cards.
         seed: Of the training.
+        recipe: Of the training; `Recipe()` when not given.
         progress: Called after every step of the training.
 
     Raises:
         InputError: The images have fewer than two classes, or the cache cannot be written.
     """
-    path = _cache_path(data, seed)
-    network = _read(path) or _train_and_keep(data, path, seed, progress)
+    recipe = recipe or Recipe()
+    path = _cache_path(data, seed, recipe)
+    network = _read(path) or _train_and_keep(data, path, seed, recipe, progress)
     notes = f"classifier trained on {len(data)} images of {data.name}"
     extractor = Extractor("in-domain", network, class_names=data.class_names, notes=notes)
     if test is not None and len(test):
@@ -175,8 +182,8 @@ def in_domain_extractor(
     return extractor
 
 
-def _cache_path(data: ImageSet, seed: int) -> Path:
-    told = json.dumps([data.digest, asdict(Recipe()), data.flip, seed])
+def _cache_path(data: ImageSet, seed: int, recipe: Recipe) -> Path:
+    told = json.dumps([data.digest, asdict(recipe), data.flip, seed])
     name = hashlib.sha256(told.encode()).hexdigest()[:24]
     return cache_folder() / "extractors" / f"in-domain-{name}.safetensors"
 
@@ -194,8 +201,10 @@ def _read(path: Path) -> Classifier | None:
     return network
 
 
-def _train_and_keep(data: ImageSet, path: Path, seed: int, progress: Progress | None) -> Classifier:
-    network = train_classifier(data, seed=seed, progress=progress).cpu()
+def _train_and_keep(
+    data: ImageSet, path: Path, seed: int, recipe: Recipe, progress: Progress | None
+) -> Classifier:
+    network = train_classifier(data, seed=seed, recipe=recipe, progress=progress).cpu()
     meta = {
         "channels": data.channels,
         "classes": len(data.class_names),
