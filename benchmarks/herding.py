@@ -1,11 +1,13 @@
 """What is gained by drawing in surplus and choosing: figures of large sets, lessons of small ones.
 
-    python benchmarks/herding.py RUN... --data mnist [--times 16] [--each 5,20,100] [--out FILE.json]
+    python benchmarks/herding.py RUN... --data mnist [--times 16] [--each 5,20,100] [--out FILE]
 
 Each run draws n images and, of `--times` as many, herds n (see `fewgan.report.herding`). Both sets
-are measured against as many test images. Then classifiers learn from so many of each class and are
-tried on all test images; real ones, drawn and herded from as large a surplus, stand beside them.
-Runs should differ in their seed alone: means and 95 % intervals are over them, gains in pairs.
+are measured against as many test images; so are training images, n at random, and n herded from
+all. Then classifiers learn from so many of each class and are tried on all test images: generated
+and real ones, drawn and herded from as large a surplus. Runs should differ in their seed alone:
+means and 95 % intervals are over them, gains in pairs. `--panel FILE.png --label 7` only draws a
+row of training images, a row as the first run draws them, and a herded one.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from fewgan.files import write_json
 from fewgan.metrics.cas import classification_accuracy_score
 from fewgan.metrics.extractors import Extractor, get_extractor
 from fewgan.metrics.suite import Figure, measure
+from fewgan.report.grids import grid, save_png
 from fewgan.report.herding import choose, eyes_of, herded
 from fewgan.training import selection
 from fewgan.training.run import Run
@@ -74,6 +77,19 @@ def tell(name: str, row: dict[str, Estimate]) -> None:
     print(f"{name:24} " + "  ".join(parts), flush=True)
 
 
+def panel(run: Run, label: str, times: int, train: ImageSet, out: Path, columns: int = 24) -> None:
+    """A row each of training images at random, of images as they are drawn, and herded."""
+    real = train.take((train.labels == run.class_place(label)).nonzero().flatten())
+    order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
+    rows = {
+        "training": real.take(order[:columns]),
+        "drawn": run.imageset(columns, label),
+        f"herded, {times} x": herded(run, columns, label, times=times),
+    }
+    images = torch.cat([row.images for row in rows.values()])
+    save_png(grid(images, columns, row_labels=list(rows)), out)
+
+
 def main() -> None:
     """Print and write both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -83,11 +99,17 @@ def main() -> None:
     parser.add_argument("--each", default="5,20,100")
     parser.add_argument("--n", type=int, default=5000)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--panel", type=Path)
+    parser.add_argument("--label", default="7")
     given = parser.parse_args()
     runs = [Run(path) for path in given.runs]
     train = selection.shown_images(runs[0].folder)
+    if given.panel:
+        return panel(runs[0], given.label, given.times, train, given.panel)
     test = data.load(given.data, "test", size=runs[0].spec.size)
     eyes = get_extractor("in-domain", data=train, test=test)
+    best = choose(train, train, runs[0].labels(given.n), eyes_of(train))
+    ceiling = {figure.name: figure.value for figure in of_set(best, test, train, eyes)}
     cards: dict[str, dict] = {}
     figures: dict[str, list[dict[str, float]]] = {}
     for seed, run in enumerate(runs):
@@ -99,6 +121,7 @@ def main() -> None:
         for drawn, chosen in zip(measured["drawn"], measured["herded"], strict=True):
             row = {"drawn": drawn.value, "herded": chosen.value}
             row |= {"real": drawn.real} if drawn.real is not None else {}
+            row["real, herded"] = ceiling[drawn.name]
             figures.setdefault(drawn.name, []).append(row)
             cards[drawn.name] = drawn.card.model_dump(exclude={"seed", "drawn"}, exclude_none=True)
     table = {name: over_runs(rows) for name, rows in figures.items()}

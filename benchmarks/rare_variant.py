@@ -1,11 +1,12 @@
 """How much of the rare variant of a class does a run draw: ones with a serif, crossed sevens?
 
-    python benchmarks/rare_variant.py RUN... [--n 2000] [--out FILE.json] [--sheet FILE.png]
+    python benchmarks/rare_variant.py RUN... [--n 2000] [--herd 16] [--out FILE] [--sheet PNG]
 
 Runs are trained on `mnist`. Each draws n images of a class; those that a classifier of MNIST takes
 for another class are left out, so that a wrong digit is no rare variant, and so are such real
 images. Of the rest the share that has the variant is told with its 95 % interval (Wilson). The
-real training images stand beside the runs, and the test images, which others wrote.
+real training images stand beside the runs, and the test images, which others wrote. With `--herd`
+the n images are chosen from so many times as many (`fewgan.report.herding`).
 
 A RUN may also be a folder of runs that differ in their seed, such as TABLE/acgan/mnist/all of a
 protocol: then the mean of their shares is told, with Student's interval over the seeds.
@@ -26,6 +27,7 @@ from fewgan.data.imageset import ImageSet
 from fewgan.metrics.extractors import Extractor, get_extractor
 from fewgan.metrics.rare_variant import has_crossbar, has_serif, share
 from fewgan.report.grids import grid, save_png
+from fewgan.report.herding import herded
 from fewgan.training.run import Run
 
 
@@ -39,11 +41,15 @@ VARIANTS = (
     Variant(1, "ones with a serif", has_serif),
     Variant(7, "sevens with a crossbar", has_crossbar),
 )
+Draw = Callable[[Run, str], ImageSet]
 HEAD = f"{'':28} {'share':>7}  {'95 % interval':17} {'of train':>8}  {'images':>6}  {'right':>6}"
 
 
 def sources(
-    runs: Sequence[Path], digit: int, n: int, seed: int, which: str, real: dict[str, ImageSet]
+    runs: Sequence[Path],
+    digit: int,
+    draw: Callable[[Run, str], ImageSet],
+    real: dict[str, ImageSet],
 ) -> Iterator[tuple[str, list[Tensor]]]:
     """Names and images [N,1,32,32] of a digit: real ones, then those of each run or its seeds."""
     for split, images in real.items():
@@ -51,7 +57,7 @@ def sources(
     for path in runs:
         single = (path / "model.json").exists()
         seeds = [path] if single else sorted(file.parent for file in path.glob("*/model.json"))
-        yield str(path), [Run(run).imageset(n, str(digit), seed, which).images for run in seeds]
+        yield str(path), [draw(Run(run), str(digit)).images for run in seeds]
 
 
 def measure(
@@ -97,17 +103,24 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    parser.add_argument("--herd", type=int)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--sheet", type=Path)
     given = parser.parse_args()
     real = {split: data.load("mnist", split, size=32, channels=1) for split in ("train", "test")}
     judge = get_extractor("in-domain", data=real["train"])
+
+    def draw(run: Run, digit: str) -> ImageSet:
+        if given.herd is None:
+            return run.imageset(given.n, digit, given.seed, given.checkpoint)
+        asked = {"times": given.herd, "seed": given.seed, "which": given.checkpoint}
+        return herded(run, given.n, digit, **asked)
+
     rows, shown = [], []
     for variant in VARIANTS:
         print(f"\n{variant.name}\n{HEAD}")
         train = 1.0
-        every = sources(given.runs, variant.digit, given.n, given.seed, given.checkpoint, real)
-        for i, (name, seeds) in enumerate(every):
+        for i, (name, seeds) in enumerate(sources(given.runs, variant.digit, draw, real)):
             row, images = measure(variant, name, seeds, judge)
             rows.append(row)
             train = row["share"] if i == 0 else train
@@ -115,6 +128,7 @@ def main() -> None:
             shown.append(sides(variant, images))
     if given.out:
         about = {"n": given.n, "seed": given.seed, "checkpoint": given.checkpoint}
+        about |= {"herd": given.herd} if given.herd else {}
         body = ",\n    ".join(json.dumps(row) for row in rows)
         text = json.dumps({**about, "rows": []}, indent=2).replace("[]", f"[\n    {body}\n  ]")
         given.out.write_text(text + "\n")
