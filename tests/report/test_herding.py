@@ -15,9 +15,10 @@ from fewgan.errors import InputError
 from fewgan.metrics.extractors import random_extractor
 from fewgan.metrics.prdc import prdc
 from fewgan.report.comparison import Comparison
-from fewgan.report.herding import choose, herd, herded
+from fewgan.report.herding import choose, eyes_of, herd, herded
 from fewgan.report.view import RunView
 from fewgan.report.words import card, commands
+from fewgan.training import selection
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +136,30 @@ def test_a_run_draws_in_surplus_and_the_same_for_the_same_seed(run):
     assert herded(run, 4, "7", times=2).labels.tolist() == [1] * 4
     with pytest.raises(InputError, match="--herd 1 leaves nothing to choose"):
         herded(run, 6, times=1)
+    with pytest.raises(InputError, match="0 images were asked for"):
+        herded(run, 0)
+
+
+def test_a_run_without_classes_is_herded_as_a_whole(tmp_path):
+    small = {
+        "progress": False,
+        "size": 16,
+        "width": 4,
+        "steps": 2,
+        "batch_size": 8,
+        "check_images": 40,
+    }
+    run = fewgan.train("dcgan", "digits", out=tmp_path / "run", classes="3,7", **small)
+    kept = herded(run, 5, times=3, seed=1)
+    train, pool = selection.shown_images(run.folder), run.imageset(15, seed=1)
+    ours, theirs = (
+        torch.cat([eye.features(images.images) for eye in eyes_of(train)], 1)
+        for images in (pool, train)
+    )
+    best = herd(ours, theirs, 5)
+    assert torch.equal(kept.images, pool.images[best])
+    with pytest.raises(InputError, match="-1 images were asked for"):
+        herded(run, -1)
 
 
 # --- what a person sees ---------------------------------------------------------------------------

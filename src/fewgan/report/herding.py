@@ -127,6 +127,8 @@ def herded(
     if times < 2:
         raise InputError(f"--herd {times} leaves nothing to choose: draw 2 or more for each image")
     train = selection.shown_images(run.folder)
-    labels = run.labels(n, label) if run.class_names else torch.full((n,), -1)
+    labels = run.labels(n, label)
+    if not run.class_names:  # as their images are labelled
+        labels = torch.full_like(labels, -1)
     candidates = run.imageset(times * n, label, seed, which)
     return choose(candidates, train, labels, eyes_of(train, progress))
