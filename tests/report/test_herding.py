@@ -21,11 +21,13 @@ from fewgan.report.words import card, commands
 from fewgan.training import selection
 
 
+SMALL = {"size": 16, "width": 4, "steps": 2, "batch_size": 8, "check_images": 40}
+SMALL |= {"classes": "3,7", "progress": False}
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs") / "run"
-    small = {"size": 16, "width": 4, "steps": 2, "batch_size": 8, "check_images": 40}
-    return fewgan.train("acgan", "digits", out=out, classes="3,7", progress=False, **small)
+    return fewgan.train("acgan", "digits", out=tmp_path_factory.mktemp("runs") / "run", **SMALL)
 
 
 def points(n, seed=0, dim=3):
@@ -141,15 +143,7 @@ def test_a_run_draws_in_surplus_and_the_same_for_the_same_seed(run):
 
 
 def test_a_run_without_classes_is_herded_as_a_whole(tmp_path):
-    small = {
-        "progress": False,
-        "size": 16,
-        "width": 4,
-        "steps": 2,
-        "batch_size": 8,
-        "check_images": 40,
-    }
-    run = fewgan.train("dcgan", "digits", out=tmp_path / "run", classes="3,7", **small)
+    run = fewgan.train("dcgan", "digits", out=tmp_path / "run", **SMALL)
     kept = herded(run, 5, times=3, seed=1)
     train, pool = selection.shown_images(run.folder), run.imageset(15, seed=1)
     ours, theirs = (
