@@ -20,7 +20,6 @@ from fewgan.report.view import RunView
 from fewgan.report.words import card, commands
 from fewgan.training import selection
 
-
 SMALL = {"size": 16, "width": 4, "steps": 2, "batch_size": 8, "check_images": 40}
 SMALL |= {"classes": "3,7", "progress": False}
 
