@@ -46,10 +46,7 @@ HEAD = f"{'':28} {'share':>7}  {'95 % interval':17} {'of train':>8}  {'images':>
 
 
 def sources(
-    runs: Sequence[Path],
-    digit: int,
-    draw: Callable[[Run, str], ImageSet],
-    real: dict[str, ImageSet],
+    runs: Sequence[Path], digit: int, draw: Draw, real: dict[str, ImageSet]
 ) -> Iterator[tuple[str, list[Tensor]]]:
     """Names and images [N,1,32,32] of a digit: real ones, then those of each run or its seeds."""
     for split, images in real.items():
