@@ -27,7 +27,7 @@ from fewgan.data.imageset import ImageSet
 from fewgan.metrics.extractors import Extractor, get_extractor
 from fewgan.metrics.rare_variant import has_crossbar, has_serif, share
 from fewgan.report.grids import grid, save_png
-from fewgan.report.herding import herded
+from fewgan.report.herding import drawn
 from fewgan.training.run import Run
 
 
@@ -108,10 +108,8 @@ def main() -> None:
     judge = get_extractor("in-domain", data=real["train"])
 
     def draw(run: Run, digit: str) -> ImageSet:
-        if given.herd is None:
-            return run.imageset(given.n, digit, given.seed, given.checkpoint)
-        asked = {"times": given.herd, "seed": given.seed, "which": given.checkpoint}
-        return herded(run, given.n, digit, **asked)
+        asked = {"herd": given.herd, "seed": given.seed, "which": given.checkpoint}
+        return drawn(run, given.n, digit, **asked)
 
     rows, shown = [], []
     for variant in VARIANTS:

@@ -20,7 +20,7 @@ from fewgan.report.card import write_card
 from fewgan.report.compare import rows_of, write_comparison
 from fewgan.report.filtering import TESTS, Filter, filtered, levelling
 from fewgan.report.grids import class_grid, grid, picture, save_gif, save_png
-from fewgan.report.herding import herded
+from fewgan.report.herding import drawn
 from fewgan.report.page import write_report
 from fewgan.report.terminal import comparison_table
 from fewgan.report.translation import translation_panel
@@ -76,14 +76,11 @@ def save_samples(
         InputError: The output exists, is of another kind, or cannot be written.
     """
     write = _writer(out, overwrite)
-    done = {"images": n, "checkpoint": which, "seed": seed, "out": str(out)}
-    if herd is None:
-        write(run, run.imageset(n, label, seed, which), out)
-        return done
     with progress_bars() as bars:
-        images = herded(run, n, label, times=herd, seed=seed, which=which, progress=bars)
+        images = drawn(run, n, label, herd=herd, seed=seed, which=which, progress=bars)
     write(run, images, out)
-    return done | {"herded from": herd * n}
+    done = {"images": n, "checkpoint": which, "seed": seed, "out": str(out)}
+    return done if herd is None else done | {"herded from": herd * n}
 
 
 def save_filtered(

@@ -23,7 +23,7 @@ from fewgan.metrics.progress import progress_bars
 from fewgan.metrics.suite import Figure, audit_images, measure
 from fewgan.report.grids import by_class as images_by_class
 from fewgan.report.grids import grid, memorisation_sheet, save_png, variation_panel
-from fewgan.report.herding import herded
+from fewgan.report.herding import drawn
 from fewgan.report.sweeps import draw_sweeps
 from fewgan.training import selection
 from fewgan.training.run import Checkpoint, Run
@@ -97,10 +97,7 @@ def evaluate(
     parts = selection.stream(run.folder.read_splits()) if run.class_names else []
     with progress_bars() if progress else contextlib.nullcontext() as bars:
         chosen = classes if run.class_names else None
-        if herd is None:
-            fake = run.imageset(n, chosen, seed, which)
-        else:
-            fake = herded(run, n, chosen, times=herd, seed=seed, which=which, progress=bars)
+        fake = drawn(run, n, chosen, herd=herd, seed=seed, which=which, progress=bars)
         if places is not None:
             real, fake = _only(run, places, data, real, fake)
         real = replace(real, reference=_at_most(real.reference, n, seed))
@@ -120,7 +117,7 @@ def evaluate(
         if figures:
             others += correspondence_figures(run, figures[0].card, which=which, seed=seed)
     if herd is not None:  # of those that fake images were measured for, and no others
-        figures = [_drawn(figure, herd * n) for figure in figures]
+        figures = [_chosen_from(figure, herd * n) for figure in figures]
     result: dict[str, Any] = {
         "data": data,
         "checkpoint": which,
@@ -140,7 +137,7 @@ def evaluate(
     return result
 
 
-def _drawn(figure: Figure, drawn: int) -> Figure:
+def _chosen_from(figure: Figure, drawn: int) -> Figure:
     """The figure with what its card says of images that were chosen from more."""
     return figure.model_copy(update={"card": figure.card.model_copy(update={"drawn": drawn})})
 

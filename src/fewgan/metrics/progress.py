@@ -18,11 +18,16 @@ def progress_bars(console: Console | None = None) -> Iterator[Progress]:
         console: Where to draw; standard error by default, so that output can be piped.
     """
     tasks: dict[str, TaskID] = {}
-    with Bars(console=console or Console(stderr=True), transient=True) as bars:
+    bars = Bars(console=console or Console(stderr=True), transient=True)
 
-        def told(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what)
-            bars.update(tasks[what], completed=done, total=total)
+    def told(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            bars.start()  # not before: bars that are never drawn must not leave an empty line
+            tasks[what] = bars.add_task(what)
+        bars.update(tasks[what], completed=done, total=total)
 
+    try:
         yield told
+    finally:
+        if tasks:
+            bars.stop()

@@ -132,3 +132,19 @@ def herded(
         labels = torch.full_like(labels, -1)
     candidates = run.imageset(times * n, label, seed, which)
     return choose(candidates, train, labels, eyes_of(train, progress))
+
+
+def drawn(
+    run: Run,
+    n: int,
+    label: Asked = None,
+    *,
+    herd: int | None = None,
+    seed: int = 0,
+    which: Checkpoint = "best",
+    progress: Progress | None = None,
+) -> ImageSet:
+    """What a run draws: each image by itself, or with `herd` chosen from so many times as many."""
+    if herd is None:
+        return run.imageset(n, label, seed, which)
+    return herded(run, n, label, times=herd, seed=seed, which=which, progress=progress)
